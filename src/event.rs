@@ -1,0 +1,258 @@
+//! L2: what happens in a run. One stream of events feeds the terminal, the plain lines, the JSON output
+//! and the record on disk; nothing else is told to anybody.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::object::{Change, ObjectRef};
+use crate::plan::StageId;
+use crate::readiness::Readiness;
+
+/// The version of the events' shape; it grows when a reader of an older one would be misled.
+pub const SCHEMA: u32 = 1;
+
+/// One thing that happened, stamped by the `Emitter` of the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts from 0 without a gap.
+    pub seq: u64,
+    /// Wall time.
+    pub at: Timestamp,
+    /// Milliseconds since the start of the run.
+    pub elapsed_ms: u64,
+    /// What happened.
+    pub event: EventKind,
+}
+
+/// What can happen in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// The first event of every run.
+    RunStarted(RunStarted),
+    /// The last need of a stage has settled; its objects are being written.
+    StageStarted {
+        /// The stage.
+        stage: StageId,
+    },
+    /// The server accepted an object, or it was proven that there is nothing to write.
+    ObjectApplied {
+        /// The stage it belongs to; `None` for what the plan itself needs (namespace, secrets).
+        stage: Option<StageId>,
+        /// The object.
+        object: ObjectRef,
+        /// What the write did.
+        change: Change,
+    },
+    /// What an object is changed.
+    ObjectObserved {
+        /// The stage it belongs to.
+        stage: StageId,
+        /// The object.
+        object: ObjectRef,
+        /// What it is now.
+        readiness: Readiness,
+    },
+    /// A check of a stage was answered.
+    CheckAnswered {
+        /// The stage.
+        stage: StageId,
+        /// The check, such as `GET nginx:80/`.
+        check: String,
+        /// True when the answer was the one wanted.
+        passed: bool,
+        /// What came, such as `404 Not Found`.
+        answer: String,
+    },
+    /// A request failed and is tried again.
+    AttemptFailed {
+        /// The stage; `None` outside of any.
+        stage: Option<StageId>,
+        /// What was asked, such as `apply Deployment/django`.
+        request: String,
+        /// Which try it was, from 1.
+        attempt: u32,
+        /// The cause.
+        error: String,
+        /// The pause before the next try.
+        retry_in_ms: u64,
+    },
+    /// The server asked for an object's deletion, or found it gone.
+    ObjectDeleted {
+        /// The stage; `None` for what the plan itself needs.
+        stage: Option<StageId>,
+        /// The object.
+        object: ObjectRef,
+        /// False while finalizers or dependents hold it; true once it is gone.
+        gone: bool,
+    },
+    /// An object stays on purpose.
+    ObjectKept {
+        /// The object.
+        object: ObjectRef,
+        /// Why, and how to remove it all the same.
+        reason: String,
+    },
+    /// The server, or the plan, warns of something that does not stop the run.
+    Warned {
+        /// The warning.
+        message: String,
+    },
+    /// A stage is at its end.
+    StageFinished {
+        /// The stage.
+        stage: StageId,
+        /// How it ended.
+        verdict: Verdict,
+        /// Milliseconds from its start; 0 when it never started.
+        took_ms: u64,
+    },
+    /// Nothing new starts from here on.
+    CancelBegan {
+        /// Why.
+        reason: CancelReason,
+    },
+    /// The last event of every run.
+    RunFinished(RunFinished),
+    /// An event of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a run begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Short name of the run, such as `7f3a90`.
+    pub run: String,
+    /// `deploy` or `teardown`.
+    pub command: String,
+    /// The plan's name.
+    pub plan: String,
+    /// The kubeconfig context; `in-cluster` inside a pod.
+    pub context: String,
+    /// The API server's address.
+    pub server: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The seed of all randomness of the run.
+    pub seed: u64,
+    /// The stages in the order of the plan.
+    pub stages: Vec<StageOutline>,
+}
+
+/// A stage as announced at the start of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageOutline {
+    /// The stage.
+    pub stage: StageId,
+    /// What it waits for.
+    pub needs: Vec<StageId>,
+    /// What it holds.
+    pub objects: Vec<ObjectRef>,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Objects by what a write did to them.
+    pub changes: ChangeCounts,
+    /// What the plan wants to be told at the end of a deploy that succeeded: where, and how to log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+/// Objects by what a write did to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeCounts {
+    /// Objects that were not there.
+    pub created: usize,
+    /// Objects that are different now.
+    pub configured: usize,
+    /// Objects that were deleted and made anew.
+    pub recreated: usize,
+    /// Objects proven or found the same.
+    pub unchanged: usize,
+    /// Objects that are gone.
+    pub deleted: usize,
+    /// Objects left alone on purpose.
+    pub kept: usize,
+}
+
+impl ChangeCounts {
+    /// Counts one more.
+    pub fn count(&mut self, change: Change) {
+        match change {
+            Change::Created => self.created += 1,
+            Change::Configured => self.configured += 1,
+            Change::Recreated => self.recreated += 1,
+            Change::Unchanged => self.unchanged += 1,
+            Change::Deleted => self.deleted += 1,
+            Change::Skipped => self.kept += 1,
+        }
+    }
+
+    /// Returns true when nothing in the cluster was changed.
+    pub fn nothing_done(&self) -> bool {
+        self.created + self.configured + self.recreated + self.deleted == 0
+    }
+}
+
+/// The end of a stage or of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything is current, seen in one evaluation.
+    Succeeded,
+    /// Something cannot become current.
+    Failed {
+        /// The cause.
+        reason: String,
+    },
+    /// The deadline passed first.
+    TimedOut {
+        /// What was still missing, with its reason.
+        waiting_for: Vec<String>,
+    },
+    /// A stage that it needs did not succeed.
+    Skipped {
+        /// The first such stage.
+        because: StageId,
+    },
+    /// The run was cancelled before the end.
+    Cancelled,
+}
+
+impl Verdict {
+    /// Returns true for [`Verdict::Succeeded`].
+    pub fn is_success(&self) -> bool {
+        *self == Self::Succeeded
+    }
+}
+
+/// Why nothing new starts any more. Ordered: a later one outranks an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelReason {
+    /// The first Ctrl-C.
+    Interrupt,
+    /// SIGTERM: as the first Ctrl-C, with another exit code.
+    Terminate,
+    /// The second Ctrl-C: at once.
+    SecondInterrupt,
+}
+
+impl fmt::Display for CancelReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "interrupted",
+            Self::Terminate => "terminated",
+            Self::SecondInterrupt => "interrupted twice",
+        })
+    }
+}

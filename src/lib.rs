@@ -1,0 +1,20 @@
+//! wesago puts a whole application on Kubernetes in the right order, as fast as the cluster allows, and
+//! tells the truth about it.
+//!
+//! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
+//!
+//! ```text
+//! L0 object clock entropy problem    objects, time, randomness, places in source text
+//! L1 plan manifest readiness         the DAG; YAML to objects; is an object ready?
+//! L2 compose inventory event         plan + manifests + variables; what we own; what happens
+//! L3 schedule cluster report         who may start; the only module that knows kube; views of events
+//! L4 engine                          the loop: write, observe, settle, remove
+//! L5 cli                             arguments, context, signals, one command a file, exit codes
+//! ```
+
+pub mod clock;
+pub mod entropy;
+pub mod event;
+pub mod object;
+pub mod plan;
+pub mod readiness;

@@ -1,0 +1,2 @@
+//! wesago
+fn main() {}

@@ -1,0 +1,281 @@
+//! L0: a Kubernetes object as JSON, its name, and what a write did to it.
+//!
+//! Objects stay untyped on purpose: a manifest is sent as it was written. Round trips through typed
+//! structs lose fields that a newer server knows.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One Kubernetes object: JSON with an `apiVersion`, a `kind` and a `metadata.name`.
+///
+/// The three are checked once, at construction; whoever holds an `Object` can rely on them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Object(Value);
+
+/// Why a JSON value is not an [`Object`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnObject {
+    /// The value is a list, a string or another scalar.
+    #[error("a Kubernetes object is a mapping")]
+    NotAMapping,
+    /// A required field is missing, empty or not a string.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+}
+
+impl Object {
+    /// Returns the object in `value`.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] when `apiVersion`, `kind` or `metadata.name` is missing.
+    pub fn new(value: Value) -> Result<Self, NotAnObject> {
+        if !value.is_object() {
+            return Err(NotAnObject::NotAMapping);
+        }
+        for (pointer, path) in
+            [("/apiVersion", "apiVersion"), ("/kind", "kind"), ("/metadata/name", "metadata.name")]
+        {
+            match value.pointer(pointer).and_then(Value::as_str) {
+                Some(text) if !text.is_empty() => {}
+                _ => return Err(NotAnObject::Missing(path)),
+            }
+        }
+        Ok(Self(value))
+    }
+
+    /// Returns the JSON.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Returns the JSON, giving the object up.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+
+    /// Returns `apiVersion`, such as `apps/v1`.
+    pub fn api_version(&self) -> &str {
+        self.text("/apiVersion")
+    }
+
+    /// Returns the API group; the core group is the empty string.
+    pub fn group(&self) -> &str {
+        self.api_version().split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Returns the kind, such as `Deployment`.
+    pub fn kind(&self) -> &str {
+        self.text("/kind")
+    }
+
+    /// Returns `metadata.name`.
+    pub fn name(&self) -> &str {
+        self.text("/metadata/name")
+    }
+
+    /// Returns `metadata.namespace`; `None` for a cluster-scoped object.
+    pub fn namespace(&self) -> Option<&str> {
+        self.get("/metadata/namespace").and_then(Value::as_str)
+    }
+
+    /// Returns the server's identity of the object; `None` before it was written.
+    pub fn uid(&self) -> Option<Uid> {
+        self.get("/metadata/uid").and_then(Value::as_str).map(|uid| Uid(uid.to_owned()))
+    }
+
+    /// Returns `metadata.generation`; 0 for kinds that have none (Job has one, ConfigMap has not).
+    pub fn generation(&self) -> Generation {
+        Generation(self.get("/metadata/generation").and_then(Value::as_i64).unwrap_or(0))
+    }
+
+    /// Returns `metadata.resourceVersion`; empty before the object was written.
+    pub fn resource_version(&self) -> &str {
+        self.text("/metadata/resourceVersion")
+    }
+
+    /// Returns the value at a JSON pointer.
+    pub fn get(&self, pointer: &str) -> Option<&Value> {
+        self.0.pointer(pointer)
+    }
+
+    /// Returns the string at a JSON pointer; empty when there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.get(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Returns the value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.get("/metadata/annotations")?.get(key)?.as_str()
+    }
+
+    /// Returns the value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.get("/metadata/labels")?.get(key)?.as_str()
+    }
+
+    /// Sets `metadata.namespace`.
+    pub fn set_namespace(&mut self, namespace: &str) {
+        self.metadata().insert("namespace".into(), namespace.into());
+    }
+
+    /// Sets a label of the object itself, not of a pod template in it.
+    pub fn set_label(&mut self, key: &str, value: &str) {
+        entry(self.metadata(), "labels").insert(key.into(), value.into());
+    }
+
+    /// Sets an annotation of the object itself.
+    pub fn set_annotation(&mut self, key: &str, value: &str) {
+        entry(self.metadata(), "annotations").insert(key.into(), value.into());
+    }
+
+    /// Returns the metadata of the pod template, for the kinds that have one; made when missing.
+    pub fn template_metadata(&mut self) -> Option<&mut Map<String, Value>> {
+        let template = match self.kind() {
+            "CronJob" => "/spec/jobTemplate/spec/template",
+            _ => "/spec/template",
+        };
+        let template = self.0.pointer_mut(template)?.as_object_mut()?;
+        Some(entry(template, "metadata"))
+    }
+
+    /// Returns the pod specification inside this object (its own for a Pod, the template's otherwise).
+    pub fn pod_spec(&self) -> Option<&Value> {
+        match self.kind() {
+            "Pod" => self.get("/spec"),
+            "CronJob" => self.get("/spec/jobTemplate/spec/template/spec"),
+            _ => self.get("/spec/template/spec"),
+        }
+    }
+
+    /// Returns the reference that names this object.
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            group: self.group().to_owned(),
+            kind: self.kind().to_owned(),
+            namespace: self.namespace().map(str::to_owned),
+            name: self.name().to_owned(),
+        }
+    }
+
+    fn metadata(&mut self) -> &mut Map<String, Value> {
+        // Checked in `new`: the root is a mapping and `metadata.name` is there.
+        match &mut self.0 {
+            Value::Object(root) => entry(root, "metadata"),
+            _ => unreachable!("an Object is a mapping"),
+        }
+    }
+}
+
+/// Returns the mapping under `key`, put there when missing or of another type.
+fn entry<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let slot = map.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if !slot.is_object() {
+        *slot = Value::Object(Map::new());
+    }
+    match slot {
+        Value::Object(inner) => inner,
+        _ => unreachable!("just made a mapping"),
+    }
+}
+
+/// What names an object in a cluster: group, kind, namespace and name. The API version is not part of
+/// it: one object can be read in several.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Kind, such as `Deployment`.
+    pub kind: String,
+    /// Namespace; `None` for a cluster-scoped object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// Returns the kind and group this object belongs to.
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind { group: self.group.clone(), kind: self.kind.clone() }
+    }
+}
+
+/// Prints `Deployment/django`; the namespace is in the header of a run and left out.
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// A kind within its API group, whatever the version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Kind, such as `Deployment`.
+    pub kind: String,
+}
+
+/// Prints `Deployment.apps`, as kubectl and the ApplySet annotations write it.
+impl fmt::Display for GroupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.group.is_empty() {
+            f.write_str(&self.kind)
+        } else {
+            write!(f, "{}.{}", self.kind, self.group)
+        }
+    }
+}
+
+/// The server's identity of one life of an object; a recreated object has another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Uid(pub String);
+
+/// `metadata.generation`: counts the changes of an object's desired state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub i64);
+
+/// What a write did, in the words users know from kubectl.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// The object was not there.
+    Created,
+    /// The object was there and is different now.
+    Configured,
+    /// The object was there and is the same.
+    Unchanged,
+    /// The object was there and was deleted first, since a field of it cannot change.
+    Recreated,
+    /// The object is gone.
+    Deleted,
+    /// Nothing was sent, on purpose.
+    Skipped,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+            Self::Recreated => "recreated",
+            Self::Deleted => "deleted",
+            Self::Skipped => "skipped",
+        })
+    }
+}
+
+/// Returns the place of a kind in the order of writes inside one stage: a Namespace and a CRD must be
+/// there before what lives in them; all the rest goes at once.
+pub fn write_rank(kind: &str) -> u8 {
+    match kind {
+        "Namespace" | "CustomResourceDefinition" => 0,
+        _ => 1,
+    }
+}

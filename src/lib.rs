@@ -15,6 +15,8 @@
 pub mod clock;
 pub mod entropy;
 pub mod event;
+pub mod inventory;
 pub mod object;
 pub mod plan;
 pub mod readiness;
+pub mod schedule;

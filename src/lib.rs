@@ -13,6 +13,7 @@
 //! ```
 
 pub mod clock;
+pub mod cluster;
 pub mod entropy;
 pub mod event;
 pub mod inventory;

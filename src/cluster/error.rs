@@ -1,0 +1,164 @@
+//! What can go wrong with a request, in words a person can use, and what to do about it.
+
+use std::time::Duration;
+
+use kube::core::Status;
+
+/// Why a request gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The server answered, and the answer was no.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+    /// No answer came: connection refused, reset, TLS, DNS.
+    #[error("the API server cannot be reached: {cause}")]
+    Unreachable {
+        /// The innermost cause.
+        cause: String,
+    },
+    /// No answer came in time. Whether the server did it is unknown.
+    #[error("no answer within {} s", after.as_secs())]
+    NoAnswer {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The answer is not what the API promises.
+    #[error("the answer cannot be read: {cause}")]
+    Unreadable {
+        /// What was wrong with it.
+        cause: String,
+    },
+    /// Discovery knows no such kind.
+    #[error("the cluster does not know the kind `{kind}` of `{api_version}`")]
+    UnknownKind {
+        /// The `apiVersion` asked for.
+        api_version: String,
+        /// The kind asked for.
+        kind: String,
+    },
+}
+
+/// An answer with a status code of 400 and more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status code.
+    pub code: u16,
+    /// Machine-readable reason, such as `Conflict`; may be empty.
+    pub reason: String,
+    /// What the server says.
+    pub message: String,
+    /// The resource the server speaks of, such as `namespaces`, which need not be the one asked for.
+    pub resource: String,
+    /// The single causes, for conflicts and invalid fields.
+    pub causes: Vec<Cause>,
+    /// How long the server wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// One cause of a [`Refusal`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Machine-readable, such as `FieldManagerConflict`.
+    pub reason: String,
+    /// What the server says.
+    pub message: String,
+    /// The field.
+    pub field: String,
+}
+
+impl Refusal {
+    /// Returns the refusal told by a `Status` body; `retry_after` is the header's value.
+    pub fn from_status(code: u16, status: Status, retry_after: Option<Duration>) -> Self {
+        let mut refusal = Self {
+            code: if status.code == 0 { code } else { status.code },
+            reason: status.reason,
+            message: status.message,
+            retry_after,
+            ..Self::default()
+        };
+        if let Some(details) = status.details {
+            let told = Duration::from_secs(u64::from(details.retry_after_seconds));
+            refusal.retry_after = retry_after.max(Some(told).filter(|told| !told.is_zero()));
+            refusal.resource = details.kind;
+            let causes = details.causes.into_iter();
+            refusal.causes =
+                causes.map(|c| Cause { reason: c.reason, message: c.message, field: c.field }).collect();
+        }
+        refusal
+    }
+
+    /// Returns true when somebody else owns a field we want to set.
+    pub fn is_field_conflict(&self) -> bool {
+        self.code == 409 && self.causes.iter().any(|cause| cause.reason == "FieldManagerConflict")
+    }
+
+    /// Returns true when a field was to be changed that cannot be: recognised by its cause, since most
+    /// 422 answers are plain mistakes (texts of the API's validation, `apis/*/validation`).
+    pub fn is_immutable_field(&self) -> bool {
+        const TEXTS: [&str; 7] = [
+            "field is immutable",
+            "updates to statefulset spec",
+            "spec is immutable after creation",
+            "may not change once set",
+            "can not be unset",
+            "cannot change roleRef",
+            "pod updates may not change fields",
+        ];
+        self.code == 422 && TEXTS.iter().any(|text| self.message.contains(text))
+    }
+}
+
+impl ApiError {
+    /// Returns the refusal, when the server answered.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Returns true for "there is no such object".
+    pub fn is_not_found(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.code == 404)
+    }
+
+    /// Returns true when a watch or a list has to begin anew.
+    pub fn is_expired(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.code == 410 || refusal.reason == "Expired")
+    }
+
+    /// Returns true when nobody answered at all: the cluster, not the request, is the problem.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NoAnswer { .. })
+    }
+
+    /// Returns true when we are not known or not allowed.
+    pub fn is_forbidden(&self) -> bool {
+        self.refusal().is_some_and(|refusal| matches!(refusal.code, 401 | 403))
+    }
+}
+
+impl From<kube::Error> for ApiError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Refused(Refusal::from_status(status.code, *status, None)),
+            kube::Error::SerdeError(cause) => Self::Unreadable { cause: cause.to_string() },
+            kube::Error::FromUtf8(cause) => Self::Unreadable { cause: cause.to_string() },
+            other => Self::Unreachable { cause: innermost(&other) },
+        }
+    }
+}
+
+/// Returns the text at the end of an error's chain: the outer ones only say "service error".
+fn innermost(error: &dyn std::error::Error) -> String {
+    /// A chain longer than this is a loop.
+    const DEEPEST: usize = 16;
+    let mut current = error;
+    for _ in 0..DEEPEST {
+        match current.source() {
+            Some(inner) => current = inner,
+            None => break,
+        }
+    }
+    current.to_string()
+}

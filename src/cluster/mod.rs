@@ -1,0 +1,391 @@
+//! L3: the cluster. The only module that knows kube: requests, their answers, discovery and watches.
+//!
+//! A [`Cluster`] keeps no state and takes no decision: it sends one request at a time and tells what came.
+//! Trying again is the engine's business (`outcome` says when), since every try is an event.
+
+mod catalog;
+mod error;
+mod outcome;
+mod watch;
+
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kube::core::Status;
+use serde_json::{Value, json};
+
+pub use catalog::{Catalog, Resource};
+pub use error::{ApiError, Cause, Refusal};
+pub use outcome::{Outcome, outcome};
+pub use watch::Observation;
+
+use crate::inventory::FIELD_MANAGER;
+use crate::object::{Change, Object, ObjectRef, Uid};
+
+/// How long one answer is waited for; kube has no limit of its own.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Objects asked for in one page of a LIST.
+const PAGE: u32 = 500;
+/// Most of a body that is read from a check.
+const BODY_AT_MOST: usize = 1 << 20;
+
+/// A connection to one cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    client: kube::Client,
+}
+
+/// What is listed or watched: one kind, in one namespace or in all, with or without a label selector.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scope {
+    /// The kind.
+    pub resource: Resource,
+    /// The namespace; `None` for all, and for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// A label selector, such as `app=web`.
+    pub labels: Option<String>,
+    /// A field selector, such as `involvedObject.uid=…`.
+    pub fields: Option<String>,
+    /// True to ask for metadata only (`PartialObjectMetadataList`).
+    pub metadata_only: bool,
+}
+
+/// What a LIST answered.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// Where a watch goes on.
+    pub resource_version: String,
+}
+
+/// What a write was answered.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The object as the server holds it now.
+    pub object: Object,
+    /// `Created`, or `Configured`: whether a write changed anything is for the caller to tell, who knows
+    /// the resource version of before.
+    pub change: Change,
+    /// The server's `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+/// How the dependents of a deleted object go. Always said: the server's default differs by kind
+/// (`Orphan` for a Job, registry/batch/job/strategy.go).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// The object stays until its dependents are gone.
+    Foreground,
+    /// The object goes at once, its dependents later.
+    Background,
+}
+
+/// What a DELETE was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The server has begun; a watch tells the end.
+    Begun,
+    /// It was not there, or another object bears its name by now.
+    AlreadyGone,
+}
+
+/// What a service answered through the API server's proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status code.
+    pub status: u16,
+    /// The body, at most 1 MiB of it.
+    pub body: String,
+}
+
+impl Cluster {
+    /// Returns the cluster behind a client. kube's own retry must be off.
+    pub fn new(client: kube::Client) -> Self {
+        Self { client }
+    }
+
+    /// Asks what kinds are served: two requests at once.
+    ///
+    /// # Errors
+    /// [`ApiError`] when either fails.
+    pub async fn discover(&self) -> Result<Catalog, ApiError> {
+        let both = futures::future::try_join(
+            self.client.list_core_api_versions_aggregated(),
+            self.client.list_api_groups_aggregated(),
+        );
+        let (core, groups) = within(ANSWER_WITHIN, both).await??;
+        Ok(Catalog::from_discovery([core, groups]))
+    }
+
+    /// Asks for one object; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`ApiError`] for any other answer, or none.
+    pub async fn get(&self, resource: &Resource, name: &ObjectRef) -> Result<Option<Object>, ApiError> {
+        let path = resource.path(name.namespace.as_deref(), Some(&name.name));
+        match self.json(request(Method::GET, &path, &[], None)).await {
+            Ok((_, value, _)) => Ok(Some(object(value)?)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes an object by server-side apply as field manager [`FIELD_MANAGER`], strictly validated,
+    /// without force.
+    ///
+    /// # Errors
+    /// [`ApiError`]; a field that somebody else owns is a [`Refusal`] with the owners in its causes.
+    pub async fn apply(&self, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+        self.apply_as(FIELD_MANAGER, resource, wanted).await
+    }
+
+    /// Writes an object by server-side apply as another field manager, for what is not part of a plan.
+    ///
+    /// # Errors
+    /// As [`Cluster::apply`].
+    pub async fn apply_as(&self, manager: &str, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+        let path = resource.path(wanted.namespace(), Some(wanted.name()));
+        let query = [("fieldManager", manager), ("fieldValidation", "Strict")];
+        let body = Some(("application/apply-patch+yaml", wanted.value().to_string()));
+        let (status, value, warnings) = self.json(request(Method::PATCH, &path, &query, body)).await?;
+        let change = if status == StatusCode::CREATED { Change::Created } else { Change::Configured };
+        Ok(Written { object: object(value)?, change, warnings })
+    }
+
+    /// Creates an object that must not be there yet.
+    ///
+    /// # Errors
+    /// [`ApiError`]; reason `AlreadyExists` when it is there.
+    pub async fn create(&self, manager: &str, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+        let path = resource.path(wanted.namespace(), None);
+        let body = Some(("application/json", wanted.value().to_string()));
+        let (_, value, warnings) =
+            self.json(request(Method::POST, &path, &[("fieldManager", manager)], body)).await?;
+        Ok(Written { object: object(value)?, change: Change::Created, warnings })
+    }
+
+    /// Deletes one life of an object: never another one that took its name.
+    ///
+    /// # Errors
+    /// [`ApiError`] for any answer but "begun" and "not there".
+    pub async fn delete(
+        &self,
+        resource: &Resource,
+        name: &ObjectRef,
+        uid: &Uid,
+        propagation: Propagation,
+    ) -> Result<Deletion, ApiError> {
+        let path = resource.path(name.namespace.as_deref(), Some(&name.name));
+        let policy = match propagation {
+            Propagation::Foreground => "Foreground",
+            Propagation::Background => "Background",
+        };
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions",
+            "propagationPolicy": policy, "preconditions": {"uid": uid.0},
+        });
+        let body = Some(("application/json", options.to_string()));
+        match self.json(request(Method::DELETE, &path, &[], body)).await {
+            Ok(_) => Ok(Deletion::Begun),
+            Err(error) if error.is_not_found() => Ok(Deletion::AlreadyGone),
+            // "Precondition failed: UID in precondition: …" (apiserver storage/interfaces.go)
+            Err(ApiError::Refused(refusal)) if refusal.code == 409 && refusal.message.contains("UID in precondition") => {
+                Ok(Deletion::AlreadyGone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists a scope, page by page, at the newest state (no resource version asked for).
+    ///
+    /// # Errors
+    /// [`ApiError`] when a page fails.
+    pub async fn list(&self, scope: &Scope) -> Result<Listing, ApiError> {
+        let path = scope.resource.path(scope.namespace.as_deref(), None);
+        let limit = PAGE.to_string();
+        let mut listing = Listing::default();
+        let mut next = String::new();
+        loop {
+            let mut query = scope.selectors();
+            query.push(("limit", &limit));
+            if !next.is_empty() {
+                query.push(("continue", &next));
+            }
+            let mut request = request(Method::GET, &path, &query, None)?;
+            if scope.metadata_only {
+                let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+                request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(accept));
+            }
+            let (_, mut page, _) = self.json(Ok(request)).await?;
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                listing.objects.extend(items.into_iter().filter_map(|item| scope.complete(item)));
+            }
+            let text = |pointer: &str| page.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            listing.resource_version = text("/metadata/resourceVersion");
+            next = text("/metadata/continue");
+            if next.is_empty() {
+                return Ok(listing);
+            }
+        }
+    }
+
+    /// Sends a GET to a service through the API server's proxy and returns whatever it answered.
+    ///
+    /// # Errors
+    /// [`ApiError`] when the API server itself refuses, or nobody answers.
+    pub async fn ask_service(
+        &self,
+        namespace: &str,
+        service: &str,
+        port: u16,
+        path: &str,
+        host: Option<&str>,
+    ) -> Result<Answer, ApiError> {
+        let path = format!("/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{path}");
+        let mut request = request(Method::GET, &path, &[], None)?;
+        if let Some(host) = host {
+            let value = header::HeaderValue::from_str(host)
+                .map_err(|cause| ApiError::Unreadable { cause: format!("host `{host}`: {cause}") })?;
+            request.headers_mut().insert(header::HOST, value);
+        }
+        within(ANSWER_WITHIN, async {
+            let response = self.client.send(request.map(Body::from)).await?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await?.to_bytes();
+            let body = String::from_utf8_lossy(&body[..body.len().min(BODY_AT_MOST)]).into_owned();
+            Ok(Answer { status, body })
+        })
+        .await?
+    }
+
+    /// Reads the last lines of a container's log.
+    ///
+    /// # Errors
+    /// [`ApiError`]; 400 when the container has not started yet.
+    pub async fn log_tail(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+        lines: u32,
+    ) -> Result<String, ApiError> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log");
+        let (lines, previous) = (lines.to_string(), previous.to_string());
+        let query = [("container", container), ("tailLines", &lines), ("previous", &previous), ("limitBytes", "65536")];
+        let (status, body, _, retry_after) = self.send(request(Method::GET, &path, &query, None)?).await?;
+        if status.is_success() { Ok(body) } else { Err(refused(status, &body, retry_after)) }
+    }
+
+    /// Sends a request whose answer is JSON.
+    async fn json(
+        &self,
+        request: Result<Request<Vec<u8>>, ApiError>,
+    ) -> Result<(StatusCode, Value, Vec<String>), ApiError> {
+        let (status, body, warnings, retry_after) = self.send(request?).await?;
+        if !status.is_success() {
+            return Err(refused(status, &body, retry_after));
+        }
+        let value =
+            serde_json::from_str(&body).map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
+        Ok((status, value, warnings))
+    }
+
+    /// Sends a request and reads the whole answer: status, body, `Warning` texts, `Retry-After`.
+    async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> Result<(StatusCode, String, Vec<String>, Option<Duration>), ApiError> {
+        within(ANSWER_WITHIN, async {
+            let response = self.client.send(request.map(Body::from)).await?;
+            let status = response.status();
+            let headers = response.headers();
+            let warnings = headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
+            let warnings = warnings.collect();
+            let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let body = response.into_body().collect().await?.to_bytes();
+            let body = String::from_utf8(body.into())
+                .map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
+            Ok((status, body, warnings, retry_after.map(Duration::from_secs)))
+        })
+        .await?
+    }
+}
+
+impl Scope {
+    /// Returns the scope of all objects of a kind that carry our set's label.
+    pub fn owned(resource: Resource, namespace: Option<&str>, set: &str, metadata_only: bool) -> Self {
+        Self {
+            namespace: namespace.filter(|_| resource.namespaced).map(str::to_owned),
+            resource,
+            labels: Some(format!("{}={set}", crate::inventory::PART_OF)),
+            fields: None,
+            metadata_only,
+        }
+    }
+
+    fn selectors(&self) -> Vec<(&'static str, &str)> {
+        let labels = self.labels.as_deref().map(|labels| ("labelSelector", labels));
+        let fields = self.fields.as_deref().map(|fields| ("fieldSelector", fields));
+        labels.into_iter().chain(fields).collect()
+    }
+
+    /// Returns an item of a list as an object: lists leave `apiVersion` and `kind` out of their items, and
+    /// metadata-only ones say `PartialObjectMetadata`.
+    fn complete(&self, mut item: Value) -> Option<Object> {
+        let map = item.as_object_mut()?;
+        map.insert("apiVersion".into(), self.resource.api_version().into());
+        map.insert("kind".into(), self.resource.kind.clone().into());
+        Object::new(item).ok()
+    }
+}
+
+/// Waits for an answer no longer than `limit`.
+async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Result<T, ApiError> {
+    tokio::time::timeout(limit, answer).await.map_err(|_| ApiError::NoAnswer { after: limit })
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    query: &[(&str, &str)],
+    body: Option<(&'static str, String)>,
+) -> Result<Request<Vec<u8>>, ApiError> {
+    let mut uri = path.to_owned();
+    if !query.is_empty() {
+        uri.push('?');
+        uri.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish());
+    }
+    let mut builder = Request::builder().method(method).uri(uri);
+    if let Some((content_type, _)) = body {
+        builder = builder.header(header::CONTENT_TYPE, content_type);
+    }
+    let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
+    builder.body(body).map_err(|cause| ApiError::Unreadable { cause: format!("request to `{path}`: {cause}") })
+}
+
+fn object(value: Value) -> Result<Object, ApiError> {
+    Object::new(value).map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })
+}
+
+/// Returns the refusal a body tells; a proxy on the way may answer something else than a `Status`.
+fn refused(status: StatusCode, body: &str, retry_after: Option<Duration>) -> ApiError {
+    let told = serde_json::from_str::<Status>(body).ok().filter(|told| !told.message.is_empty());
+    let status_of = |message: String| Status { message, ..Status::default() };
+    let told = told.unwrap_or_else(|| {
+        let reason = status.canonical_reason().unwrap_or("no reason given");
+        let body: String = body.trim().chars().take(200).collect();
+        status_of(if body.is_empty() { format!("{status}: {reason}") } else { format!("{status}: {body}") })
+    });
+    ApiError::Refused(Refusal::from_status(status.as_u16(), told, retry_after))
+}
+
+/// Returns the text of a `Warning: 299 - "text"` header (RFC 7234, 5.5).
+fn warning(header: &str) -> Option<String> {
+    let (_, quoted) = header.split_once('"')?;
+    let text = quoted.strip_suffix('"').unwrap_or(quoted);
+    Some(text.replace("\\\"", "\""))
+}

@@ -100,6 +100,8 @@ pub enum EventKind {
         /// The warning.
         message: String,
     },
+    /// The cause of a stage's failure was found.
+    CauseFound(CauseFound),
     /// A stage is at its end.
     StageFinished {
         /// The stage.
@@ -119,6 +121,26 @@ pub enum EventKind {
     /// An event of a newer version.
     #[serde(other)]
     Unknown,
+}
+
+/// Why an object of a stage is not ready: from the object down to the line to fix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CauseFound {
+    /// The stage.
+    pub stage: StageId,
+    /// From the object of the plan to the culprit, such as `Deployment/web`, `Pod/web-5f-x2`,
+    /// `container web`.
+    pub chain: Vec<String>,
+    /// Kubernetes' word for it, such as `ImagePullBackOff`.
+    pub reason: String,
+    /// What it says about it.
+    pub message: String,
+    /// The last lines of the culprit's log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    /// Commands that tell more, or mend it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
 }
 
 /// How a run begins.

@@ -28,6 +28,9 @@ pub enum ApiError {
         /// What was wrong with it.
         cause: String,
     },
+    /// The run was interrupted before the answer mattered any more.
+    #[error("interrupted")]
+    Interrupted,
     /// Discovery knows no such kind.
     #[error("the cluster does not know the kind `{kind}` of `{api_version}`")]
     UnknownKind {

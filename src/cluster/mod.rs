@@ -86,10 +86,10 @@ pub enum Propagation {
 /// What a DELETE was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// The server has begun; a watch tells the end.
+    /// The server has begun: finalizers or dependents hold the object. A watch tells the end.
     Begun,
-    /// It was not there, or another object bears its name by now.
-    AlreadyGone,
+    /// It is gone: at once, or before we asked, or another object bears its name by now.
+    Gone,
 }
 
 /// What a service answered through the API server's proxy.
@@ -189,11 +189,14 @@ impl Cluster {
         });
         let body = Some(("application/json", options.to_string()));
         match self.json(request(Method::DELETE, &path, &[], body)).await {
+            // A Status for an object that went at once, the object itself while something holds it.
+            Ok((_, answer, _)) if answer["kind"] == "Status" => Ok(Deletion::Gone),
+            Ok((_, answer, _)) if answer["metadata"]["deletionTimestamp"].is_null() => Ok(Deletion::Gone),
             Ok(_) => Ok(Deletion::Begun),
-            Err(error) if error.is_not_found() => Ok(Deletion::AlreadyGone),
+            Err(error) if error.is_not_found() => Ok(Deletion::Gone),
             // "Precondition failed: UID in precondition: …" (apiserver storage/interfaces.go)
             Err(ApiError::Refused(refusal)) if refusal.code == 409 && refusal.message.contains("UID in precondition") => {
-                Ok(Deletion::AlreadyGone)
+                Ok(Deletion::Gone)
             }
             Err(error) => Err(error),
         }
@@ -312,6 +315,17 @@ impl Cluster {
             Ok((status, body, warnings, retry_after.map(Duration::from_secs)))
         })
         .await?
+    }
+}
+
+#[cfg(test)]
+impl Cluster {
+    /// Returns a cluster that never answers, for tests that bring their own answers. Needs a runtime.
+    pub(crate) fn silent() -> Self {
+        let nobody = tower::service_fn(|_: Request<Body>| {
+            std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>()
+        });
+        Self::new(kube::Client::new(nobody, "default"))
     }
 }
 

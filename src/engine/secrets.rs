@@ -1,0 +1,125 @@
+//! Secrets that are made once and kept for ever. A key that is there stays as it is; a missing one comes
+//! from the first source that has a value. Values live in memory and in the cluster, nowhere else.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::EngineError;
+use super::prepare::SecretContents;
+use super::retry::Tools;
+use super::session::{Session, ask, resource};
+use crate::inventory::PART_OF;
+use crate::object::{Change, GroupKind, Object, ObjectRef};
+use crate::plan::{Plan, SecretSpec};
+use crate::secret::SecretSources;
+
+/// The annotation of a Secret made here; such a one is data, and stays at a teardown.
+pub(super) const GENERATED: &str = "wesago/generated";
+
+/// The plan's Secrets as they are, and as they will be.
+#[derive(Default)]
+pub(super) struct Secrets {
+    /// Contents by name and key, with what is still to be written.
+    pub contents: SecretContents,
+    /// What has to be written.
+    pub missing: Vec<(Object, Change)>,
+    /// What is there already.
+    pub complete: Vec<ObjectRef>,
+}
+
+/// Reads the plan's Secrets and works out values for the keys that are missing. Writes nothing.
+pub(super) async fn read(
+    tools: &Tools,
+    session: &Session,
+    plan: &Plan,
+    sources: &dyn SecretSources,
+) -> Result<Secrets, EngineError> {
+    let mut secrets = Secrets::default();
+    if plan.secrets().is_empty() {
+        return Ok(secrets);
+    }
+    let resource = resource(&session.catalog, &kind())?;
+    for spec in plan.secrets() {
+        let name = reference(plan.namespace(), spec);
+        let live = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
+        let mut values = live.as_ref().map(contents_of).unwrap_or_default();
+        let filled = fill(spec, &mut values, sources)?;
+        match (filled, live) {
+            (false, Some(_)) => secrets.complete.push(name),
+            (_, live) => {
+                let change = if live.is_some() { Change::Configured } else { Change::Created };
+                secrets.missing.push((object(&session.inventory.id(), &name, &values)?, change));
+            }
+        }
+        secrets.contents.insert(spec.name.clone(), values);
+    }
+    Ok(secrets)
+}
+
+/// Writes one of the missing Secrets.
+pub(super) async fn write(tools: &Tools, session: &Session, wanted: &Object) -> Result<(), EngineError> {
+    let resource = resource(&session.catalog, &kind())?;
+    let name = wanted.reference();
+    ask(tools, &format!("apply {name}"), || tools.cluster.apply(resource, wanted)).await?;
+    Ok(())
+}
+
+/// Returns the reference of a generated Secret.
+pub(super) fn reference(namespace: &str, spec: &SecretSpec) -> ObjectRef {
+    let GroupKind { group, kind } = kind();
+    ObjectRef { group, kind, namespace: Some(namespace.to_owned()), name: spec.name.clone() }
+}
+
+fn kind() -> GroupKind {
+    GroupKind { group: String::new(), kind: "Secret".to_owned() }
+}
+
+/// Puts in what is missing and returns true when anything was.
+fn fill(
+    spec: &SecretSpec,
+    values: &mut BTreeMap<String, Vec<u8>>,
+    sources: &dyn SecretSources,
+) -> Result<bool, EngineError> {
+    let mut filled = false;
+    for key in &spec.keys {
+        if values.contains_key(&key.key) {
+            continue;
+        }
+        let no_value =
+            |cause: String| EngineError::NoSecret { secret: spec.name.clone(), key: key.key.clone(), cause };
+        let mut found = None;
+        for source in &key.sources {
+            found = sources.value(source).map_err(no_value)?;
+            if found.is_some() {
+                break;
+            }
+        }
+        let found = found.ok_or_else(|| no_value("none of its sources has a value".to_owned()))?;
+        values.insert(key.key.clone(), found);
+        filled = true;
+    }
+    Ok(filled)
+}
+
+fn contents_of(secret: &Object) -> BTreeMap<String, Vec<u8>> {
+    let data = secret.get("/data").and_then(Value::as_object);
+    let decode = |(key, value): (&String, &Value)| Some((key.clone(), STANDARD.decode(value.as_str()?).ok()?));
+    data.into_iter().flatten().filter_map(decode).collect()
+}
+
+fn object(set: &str, name: &ObjectRef, values: &BTreeMap<String, Vec<u8>>) -> Result<Object, EngineError> {
+    let data: Map<String, Value> =
+        values.iter().map(|(key, value)| (key.clone(), STANDARD.encode(value).into())).collect();
+    let value = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {
+            "name": name.name, "namespace": name.namespace,
+            "labels": {PART_OF: set}, "annotations": {GENERATED: "true"},
+        },
+        "data": data,
+    });
+    Object::new(value).map_err(|cause| EngineError::Internal(cause.to_string()))
+}

@@ -1,0 +1,215 @@
+//! What a run knows of the cluster before its first write: the kinds served, the inventory, and every
+//! owned object as it is now. A handful of requests, most of them at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::json;
+
+use super::EngineError;
+use super::retry::Tools;
+use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope};
+use crate::inventory::{FIELD_MANAGER, Inventory};
+use crate::object::{GroupKind, Object, ObjectRef};
+use crate::plan::Plan;
+use crate::readiness::{StorageClass, Surroundings};
+
+/// Requests in flight at once. The client speaks HTTP/1.1: each is a connection of its own, and beyond
+/// this width a small API server answers no faster (500 applies: 0.52–0.75 s at width 8 and more).
+pub(super) const WIDTH: usize = 16;
+/// The annotation of a Namespace this program made: only such a one may be removed with the data.
+pub(super) const CREATED_BY: &str = "wesago/created-by";
+/// The field manager of a Namespace's creation. Not the one of applies: those would drop the annotation.
+const CREATOR: &str = "wesago-creator";
+
+/// The cluster as a run found it.
+pub(super) struct Session {
+    /// The kinds served.
+    pub catalog: Catalog,
+    /// What the plan owns.
+    pub inventory: Inventory,
+    /// True when the inventory was there already.
+    pub known: bool,
+    /// Where a watch of a scope goes on.
+    pub resource_versions: BTreeMap<Scope, String>,
+    /// Every owned object as it is; of kinds in [`settles_at_once`] only the metadata.
+    pub live: BTreeMap<ObjectRef, Object>,
+    /// What the readiness rules need to know beside.
+    pub surroundings: Surroundings,
+}
+
+/// Returns true for kinds that are ready as soon as they are there: of them only the metadata is read,
+/// and they are never watched.
+pub(super) fn settles_at_once(kind: &GroupKind) -> bool {
+    let kind = kind.to_string();
+    matches!(
+        kind.as_str(),
+        "ConfigMap"
+            | "Secret"
+            | "ServiceAccount"
+            | "Role.rbac.authorization.k8s.io"
+            | "RoleBinding.rbac.authorization.k8s.io"
+            | "ClusterRole.rbac.authorization.k8s.io"
+            | "ClusterRoleBinding.rbac.authorization.k8s.io"
+            | "Ingress.networking.k8s.io"
+            | "IngressClass.networking.k8s.io"
+            | "NetworkPolicy.networking.k8s.io"
+            | "StorageClass.storage.k8s.io"
+            | "PriorityClass.scheduling.k8s.io"
+    )
+}
+
+impl Session {
+    /// Reads the cluster.
+    pub(super) async fn open(tools: &Tools, plan: &Plan) -> Result<Self, EngineError> {
+        let catalog = ask(tools, "discover the served kinds", || tools.cluster.discover()).await?;
+        let parent = Inventory::new(plan.name(), plan.namespace()).parent();
+        let maps = resource(&catalog, &parent.group_kind())?;
+        let found = ask(tools, &format!("get {parent}"), || tools.cluster.get(maps, &parent)).await?;
+        let known = found.is_some();
+        let inventory = match found {
+            Some(parent) => Inventory::parse(plan.name(), plan.namespace(), &parent)?,
+            None => Inventory::new(plan.name(), plan.namespace()),
+        };
+        let scopes = scopes(&catalog, plan, &inventory);
+        let listings = list_all(tools, &scopes).await?;
+        let mut session = Self {
+            surroundings: Surroundings { storage_classes: None, served: catalog.served().collect() },
+            catalog,
+            inventory,
+            known,
+            resource_versions: BTreeMap::new(),
+            live: BTreeMap::new(),
+        };
+        for (scope, listing) in scopes.into_iter().zip(listings) {
+            session.resource_versions.insert(scope, listing.resource_version);
+            session.live.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
+        }
+        if plan.stages().iter().flat_map(|stage| &stage.objects).any(|o| o.kind() == "PersistentVolumeClaim") {
+            session.surroundings.storage_classes = storage_classes(tools, &session.catalog).await?;
+        }
+        Ok(session)
+    }
+
+    /// Returns how the server serves an object's kind.
+    pub(super) fn resource(&self, object: &Object) -> Result<Resource, ApiError> {
+        self.catalog.of(object).cloned()
+    }
+
+    /// Returns the scope an owned object is listed and watched in.
+    pub(super) fn scope(&self, resource: &Resource, namespace: Option<&str>) -> Scope {
+        let metadata_only = settles_at_once(&resource.group_kind());
+        Scope::owned(resource.clone(), namespace, &self.inventory.id(), metadata_only)
+    }
+
+    /// Asks again what kinds are served: a CRD has become ready.
+    pub(super) async fn rediscover(tools: &Tools) -> Result<Catalog, ApiError> {
+        tools.persist("discover the served kinds", || tools.cluster.discover()).await
+    }
+
+    /// Makes the plan's namespace when it is missing, marked as ours, and returns true when it was made.
+    pub(super) async fn ensure_namespace(&self, tools: &Tools, plan: &Plan) -> Result<bool, EngineError> {
+        let kind = GroupKind { group: String::new(), kind: "Namespace".to_owned() };
+        let resource = resource(&self.catalog, &kind)?;
+        let name = namespace_ref(plan.namespace());
+        let found = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
+        if let Some(found) = found {
+            if found.get("/metadata/deletionTimestamp").is_none() {
+                return Ok(false);
+            }
+            let Some(uid) = found.uid() else { return Ok(false) };
+            let gone = tools.until_gone(resource, &name, &uid);
+            gone.await.map_err(|error| EngineError::request(format!("wait for the end of {name}"), error))?;
+        }
+        let value = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": plan.namespace(), "annotations": {CREATED_BY: plan.name()}},
+        });
+        let wanted = Object::new(value).map_err(|cause| EngineError::Internal(cause.to_string()))?;
+        match ask(tools, &format!("create {name}"), || tools.cluster.create(CREATOR, resource, &wanted)).await {
+            Ok(_) => Ok(true),
+            // Somebody else was a moment faster.
+            Err(EngineError::Request { error: ApiError::Refused(refusal), .. }) if refusal.code == 409 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the inventory as it stands.
+    pub(super) async fn save_inventory(&self, tools: &Tools) -> Result<(), EngineError> {
+        let parent = self.inventory.parent();
+        let resource = resource(&self.catalog, &parent.group_kind())?;
+        let wanted = Object::new(self.inventory.to_value()).map_err(|cause| EngineError::Internal(cause.to_string()))?;
+        let manager = format!("{FIELD_MANAGER}-applyset");
+        let send = || tools.cluster.apply_as(&manager, resource, &wanted);
+        ask(tools, &format!("write the inventory {parent}"), send).await?;
+        Ok(())
+    }
+}
+
+/// Returns the reference of a namespace.
+pub(super) fn namespace_ref(name: &str) -> ObjectRef {
+    ObjectRef { group: String::new(), kind: "Namespace".to_owned(), namespace: None, name: name.to_owned() }
+}
+
+/// Returns how the server serves a kind.
+pub(super) fn resource<'a>(catalog: &'a Catalog, kind: &GroupKind) -> Result<&'a Resource, EngineError> {
+    catalog.preferred(kind).ok_or_else(|| {
+        let error = ApiError::UnknownKind { api_version: kind.group.clone(), kind: kind.kind.clone() };
+        EngineError::request(format!("find the kind {kind}"), error)
+    })
+}
+
+/// Sends a request with its retries.
+pub(super) async fn ask<T, F>(tools: &Tools, request: &str, send: impl FnMut() -> F) -> Result<T, EngineError>
+where
+    F: Future<Output = Result<T, ApiError>>,
+{
+    let answer = tools.persist(request, send).await;
+    answer.map_err(|error| EngineError::request(request.to_owned(), error))
+}
+
+/// Returns the scopes that hold what the plan wants and what it owned before. Kinds not served are left
+/// out: a CRD of the plan may bring them later.
+pub(super) fn scopes(catalog: &Catalog, plan: &Plan, inventory: &Inventory) -> BTreeSet<Scope> {
+    let set = inventory.id();
+    let wanted = plan.stages().iter().flat_map(|stage| &stage.objects).map(Object::reference);
+    let owned = inventory.members().map(|(member, _)| member.clone());
+    wanted
+        .chain(owned)
+        .filter_map(|member| {
+            let kind = member.group_kind();
+            let resource = catalog.preferred(&kind)?.clone();
+            Some(Scope::owned(resource, member.namespace.as_deref(), &set, settles_at_once(&kind)))
+        })
+        .collect()
+}
+
+/// Lists all scopes, a few at once, in their order.
+pub(super) async fn list_all(tools: &Tools, scopes: &BTreeSet<Scope>) -> Result<Vec<Listing>, EngineError> {
+    let lists = scopes.iter().map(|scope| async move {
+        ask(tools, &format!("list {}", scope.resource.plural), || tools.cluster.list(scope)).await
+    });
+    stream::iter(lists).buffered(WIDTH).try_collect().await
+}
+
+/// Reads the StorageClasses; `None` when we may not.
+async fn storage_classes(
+    tools: &Tools,
+    catalog: &Catalog,
+) -> Result<Option<BTreeMap<String, StorageClass>>, EngineError> {
+    let kind = GroupKind { group: "storage.k8s.io".to_owned(), kind: "StorageClass".to_owned() };
+    let Some(resource) = catalog.preferred(&kind) else { return Ok(None) };
+    let scope =
+        Scope { resource: resource.clone(), namespace: None, labels: None, fields: None, metadata_only: false };
+    let listing = match ask(tools, "list storageclasses", || tools.cluster.list(&scope)).await {
+        Ok(listing) => listing,
+        Err(EngineError::Request { error, .. }) if error.is_forbidden() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let classes = listing.objects.iter().map(|object| {
+        let is_default = object.annotation("storageclass.kubernetes.io/is-default-class") == Some("true");
+        let binds_late = object.text("/volumeBindingMode") == "WaitForFirstConsumer";
+        (object.name().to_owned(), StorageClass { binds_late, is_default })
+    });
+    Ok(Some(classes.collect()))
+}

@@ -1,0 +1,355 @@
+//! One stage of a deploy: where each of its objects stands, and what that makes of the stage. Pure state;
+//! the loop (`deploy`) does what it answers.
+//!
+//! ```text
+//! waiting ─▶ writing ─▶ observing ─▶ checking ─▶ settled
+//! ```
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::prepare::{Prepared, Todo};
+use super::tasks::Manner;
+use crate::event::Verdict;
+use crate::object::{Object, write_rank};
+use crate::readiness::{Readiness, Receipt, Surroundings, assess};
+
+/// Time is asked again no sooner than this.
+const SOONEST: Duration = Duration::from_millis(10);
+
+/// How far the write of one object has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Actuation {
+    Unsent,
+    InFlight,
+    Accepted(Receipt),
+}
+
+/// One object of a stage.
+pub(super) struct Tracked {
+    /// The object as sent, and as it was.
+    pub prepared: Prepared,
+    actuation: Actuation,
+    /// The object as last seen.
+    live: Option<Object>,
+    /// What it is.
+    pub readiness: Readiness,
+    /// When the same facts could mean something else.
+    again_at: Option<Instant>,
+}
+
+impl Tracked {
+    /// Takes in an object as the server holds it; news older than what is known are dropped.
+    fn see(&mut self, object: Object) {
+        if self.live.as_ref().is_none_or(|known| !is_older(&object, known)) {
+            self.live = Some(object);
+        }
+    }
+
+    /// Works out anew what the object is and returns true when that changed.
+    fn reassess(&mut self, surroundings: &Surroundings, now: Timestamp) -> bool {
+        let Actuation::Accepted(receipt) = &self.actuation else { return false };
+        let assessment = assess(self.live.as_ref(), receipt, surroundings, now);
+        self.again_at = assessment.again_in.map(|again| Instant::now() + again.max(SOONEST));
+        let changed = assessment.readiness != self.readiness;
+        self.readiness = assessment.readiness;
+        changed
+    }
+
+    /// Returns true when the object is what we asked for.
+    pub(super) fn is_current(&self) -> bool {
+        matches!(self.readiness, Readiness::Current { .. })
+    }
+}
+
+/// Returns true when `object` is an earlier state of the same life than `known`. Resource versions of one
+/// kind can be compared as numbers (KEP-5504); where they cannot, the later arrival wins.
+fn is_older(object: &Object, known: &Object) -> bool {
+    let number = |object: &Object| object.resource_version().parse::<u64>().ok();
+    object.uid() == known.uid() && number(object).zip(number(known)).is_some_and(|(new, old)| new < old)
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Phase {
+    Waiting,
+    /// Objects of this rank, and of lower ones, have been sent.
+    Writing {
+        rank: u8,
+    },
+    Checking {
+        unanswered: usize,
+    },
+    /// It has failed; the cause is being looked up.
+    Explaining,
+    Settled,
+}
+
+/// What the loop is to do for a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    /// Write these objects, by their place in the stage.
+    Write(Vec<usize>),
+    /// Ask the server anew what kinds it serves, then advance again.
+    Rediscover,
+    /// Ask all checks.
+    Check,
+    /// Look up why, then settle with this verdict.
+    Explain(Verdict),
+    /// The stage is at its end.
+    Settle(Verdict),
+}
+
+/// One stage of a deploy.
+pub(super) struct StageRun {
+    /// Its objects, in the order of the plan.
+    pub objects: Vec<Tracked>,
+    phase: Phase,
+    began: Option<Instant>,
+    deadline: Duration,
+    checks: usize,
+    needs_discovery: bool,
+}
+
+impl StageRun {
+    /// Returns a stage that has not started.
+    pub(super) fn new(objects: Vec<Prepared>, deadline: Duration, checks: usize) -> Self {
+        let tracked = |prepared: Prepared| Tracked {
+            live: prepared.live.clone(),
+            prepared,
+            actuation: Actuation::Unsent,
+            readiness: Readiness::NotFound,
+            again_at: None,
+        };
+        let objects = objects.into_iter().map(tracked).collect();
+        Self { objects, phase: Phase::Waiting, began: None, deadline, checks, needs_discovery: false }
+    }
+
+    /// Starts the stage: what is proven unchanged counts as accepted at once.
+    pub(super) fn start(&mut self, surroundings: &Surroundings, now: Timestamp) -> Option<Step> {
+        self.began = Some(Instant::now());
+        for index in 0..self.objects.len() {
+            let tracked = &mut self.objects[index];
+            if tracked.prepared.todo == Todo::Nothing
+                && let Some((uid, generation)) = tracked.live.as_ref().and_then(|o| Some((o.uid()?, o.generation())))
+            {
+                let receipt = Receipt { uid, generation, changed: false, applied_at: now };
+                tracked.actuation = Actuation::Accepted(receipt);
+                tracked.reassess(surroundings, now);
+            }
+        }
+        self.phase = Phase::Writing { rank: 0 };
+        let first = self.unsent(0);
+        if first.is_empty() { self.advance() } else { Some(Step::Write(first)) }
+    }
+
+    /// Takes the server's answer to a write.
+    pub(super) fn accepted(
+        &mut self,
+        index: usize,
+        answer: Object,
+        changed: bool,
+        surroundings: &Surroundings,
+        now: Timestamp,
+    ) -> bool {
+        let tracked = &mut self.objects[index];
+        let Some(uid) = answer.uid() else { return false };
+        if answer.kind() == "CustomResourceDefinition" && changed {
+            self.needs_discovery = true;
+        }
+        tracked.actuation =
+            Actuation::Accepted(Receipt { uid, generation: answer.generation(), changed, applied_at: now });
+        tracked.see(answer);
+        tracked.reassess(surroundings, now)
+    }
+
+    /// Takes in what a watch told of an object: as it is, or `None` when it is gone.
+    pub(super) fn observed(
+        &mut self,
+        index: usize,
+        object: Option<Object>,
+        surroundings: &Surroundings,
+        now: Timestamp,
+    ) -> bool {
+        let tracked = &mut self.objects[index];
+        match object {
+            Some(object) => tracked.see(object),
+            None => tracked.live = None,
+        }
+        tracked.reassess(surroundings, now)
+    }
+
+    /// Works out anew what time alone may have changed and returns the objects that differ.
+    pub(super) fn on_time(&mut self, surroundings: &Surroundings, now: Timestamp) -> Vec<usize> {
+        let instant = Instant::now();
+        let due = |tracked: &Tracked| tracked.again_at.is_some_and(|again| again <= instant);
+        (0..self.objects.len())
+            .filter(|&index| due(&self.objects[index]) && self.objects[index].reassess(surroundings, now))
+            .collect()
+    }
+
+    /// Notes that discovery was asked again.
+    pub(super) fn rediscovered(&mut self) {
+        self.needs_discovery = false;
+    }
+
+    /// Notes that a check was passed.
+    pub(super) fn check_passed(&mut self) {
+        if let Phase::Checking { unanswered } = &mut self.phase {
+            *unanswered = unanswered.saturating_sub(1);
+        }
+    }
+
+    /// Returns what is to be done next, now that something has changed; `None` when only waiting is left.
+    pub(super) fn advance(&mut self) -> Option<Step> {
+        match self.phase {
+            Phase::Writing { rank } => self.after_writes(rank),
+            Phase::Checking { unanswered: 0 } => Some(self.settle(Verdict::Succeeded)),
+            Phase::Checking { .. } => self.failure(),
+            Phase::Waiting | Phase::Explaining | Phase::Settled => None,
+        }
+    }
+
+    fn after_writes(&mut self, rank: u8) -> Option<Step> {
+        if let Some(failure) = self.failure() {
+            return Some(failure);
+        }
+        let sent_is_current = self
+            .objects
+            .iter()
+            .filter(|tracked| write_rank(tracked.prepared.wanted.kind()) <= rank)
+            .all(Tracked::is_current);
+        if !sent_is_current {
+            return None;
+        }
+        if self.needs_discovery {
+            return Some(Step::Rediscover);
+        }
+        let next = self.unsent(rank + 1);
+        if !next.is_empty() {
+            self.phase = Phase::Writing { rank: rank + 1 };
+            return Some(Step::Write(next));
+        }
+        if !self.objects.iter().all(Tracked::is_current) {
+            return None;
+        }
+        if self.checks == 0 {
+            return Some(self.settle(Verdict::Succeeded));
+        }
+        self.phase = Phase::Checking { unanswered: self.checks };
+        Some(Step::Check)
+    }
+
+    /// Returns what to write of a rank, marked as on its way.
+    fn unsent(&mut self, rank: u8) -> Vec<usize> {
+        let mut unsent = Vec::new();
+        for (index, tracked) in self.objects.iter_mut().enumerate() {
+            if tracked.actuation == Actuation::Unsent && write_rank(tracked.prepared.wanted.kind()) == rank {
+                tracked.actuation = Actuation::InFlight;
+                unsent.push(index);
+            }
+        }
+        unsent
+    }
+
+    fn failure(&mut self) -> Option<Step> {
+        let reasons: Vec<String> = self
+            .objects
+            .iter()
+            .filter_map(|tracked| match &tracked.readiness {
+                Readiness::Failed { reason } => Some(format!("{}: {reason}", tracked.prepared.wanted.reference())),
+                _ => None,
+            })
+            .collect();
+        if reasons.is_empty() { None } else { Some(self.fail(reasons.join("; "))) }
+    }
+
+    /// Ends the stage with a failure; the loop looks up the cause first.
+    pub(super) fn fail(&mut self, reason: String) -> Step {
+        self.phase = Phase::Explaining;
+        Step::Explain(Verdict::Failed { reason })
+    }
+
+    /// Ends the stage when its deadline has passed.
+    pub(super) fn time_out(&mut self) -> Step {
+        let waiting_for = self.missing();
+        self.phase = Phase::Explaining;
+        Step::Explain(Verdict::TimedOut { waiting_for })
+    }
+
+    /// Ends the stage.
+    pub(super) fn settle(&mut self, verdict: Verdict) -> Step {
+        self.phase = Phase::Settled;
+        Step::Settle(verdict)
+    }
+
+    /// Returns what is not current, each with its reason.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let waiting = self.objects.iter().filter(|tracked| !tracked.is_current());
+        let mut missing: Vec<String> = waiting
+            .map(|tracked| {
+                let reason = match &tracked.readiness {
+                    Readiness::InProgress { reason } | Readiness::Failed { reason } => reason.clone(),
+                    Readiness::Terminating { finalizers } => format!("is being deleted, held by {}", finalizers.join(", ")),
+                    Readiness::NotFound if tracked.actuation == Actuation::InFlight => "is being written".to_owned(),
+                    Readiness::NotFound => "is not there".to_owned(),
+                    Readiness::Current { .. } => "is current".to_owned(),
+                };
+                format!("{}: {reason}", tracked.prepared.wanted.reference())
+            })
+            .collect();
+        if let Phase::Checking { unanswered } = self.phase {
+            missing.push(format!("{unanswered} of {} checks have not passed", self.checks));
+        }
+        missing
+    }
+
+    /// Returns the objects that are not current, as last seen, for a look at the cause.
+    pub(super) fn unready(&self) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(|tracked| !tracked.is_current()).filter_map(|tracked| tracked.live.as_ref())
+    }
+
+    /// Returns true between start and end.
+    pub(super) fn is_running(&self) -> bool {
+        !matches!(self.phase, Phase::Waiting | Phase::Settled)
+    }
+
+    /// Returns true while checks are being asked.
+    pub(super) fn is_checking(&self) -> bool {
+        matches!(self.phase, Phase::Checking { .. })
+    }
+
+    /// Returns true while the cause of the end is being looked up.
+    pub(super) fn is_explaining(&self) -> bool {
+        self.phase == Phase::Explaining
+    }
+
+    /// Returns how long the stage has been running; zero when it never started.
+    pub(super) fn took(&self) -> Duration {
+        self.began.map(|began| began.elapsed()).unwrap_or_default()
+    }
+
+    /// Returns the moment its deadline passes, while that matters.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let matters = self.is_running() && !self.is_explaining();
+        self.began.filter(|_| matters).map(|began| began + self.deadline)
+    }
+
+    /// Returns the next moment at which time alone could change something.
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        if !self.is_running() || self.is_explaining() {
+            return None;
+        }
+        let again = self.objects.iter().filter_map(|tracked| tracked.again_at).min();
+        self.deadline().into_iter().chain(again).min()
+    }
+
+    /// Returns how the object at `index` is to be written.
+    pub(super) fn manner(&self, index: usize) -> Manner {
+        match self.objects[index].prepared.todo {
+            Todo::Write(manner) => manner,
+            Todo::Nothing => Manner::Apply,
+        }
+    }
+}

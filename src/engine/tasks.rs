@@ -1,0 +1,235 @@
+//! What a run does to the cluster, each as one future: write an object, ask a check, wait for an end. A
+//! task decides nothing about the run; it tells what came of it.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+
+use super::retry::Tools;
+use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Written};
+use crate::object::{Change, Object, ObjectRef, Uid};
+use crate::plan::HttpCheck;
+
+/// The annotation that says when a completed Job runs again.
+pub(super) const RERUN: &str = "wesago/rerun";
+
+/// How an object is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Server-side apply.
+    Apply,
+    /// Delete this life of it first, for what cannot be changed in place.
+    Recreate,
+    /// Leave it as it is: it was done once, and once is enough.
+    Leave,
+}
+
+/// Returns how an object is to be written, given its live state and whether the wanted content differs
+/// from what was written last (`None` when that is not known).
+///
+/// Only a Job is special: a finished one never runs again by itself, and its template cannot change
+/// (`apis/batch/validation`).
+pub(super) fn manner(wanted: &Object, live: Option<&Object>, content_changed: Option<bool>) -> Manner {
+    let Some(live) = live else { return Manner::Apply };
+    if wanted.kind() != "Job" || wanted.group() != "batch" {
+        return Manner::Apply;
+    }
+    let rerun = wanted.annotation(RERUN).unwrap_or("on-change");
+    if has_condition(live, "Failed") || has_condition(live, "FailureTarget") {
+        return Manner::Recreate;
+    }
+    match rerun {
+        "once" if has_condition(live, "Complete") => Manner::Leave,
+        "always" if has_condition(live, "Complete") => Manner::Recreate,
+        _ if content_changed == Some(true) => Manner::Recreate,
+        _ => Manner::Apply,
+    }
+}
+
+fn has_condition(object: &Object, kind: &str) -> bool {
+    let conditions = object.get("/status/conditions").and_then(|conditions| conditions.as_array());
+    conditions.into_iter().flatten().any(|c| c["type"] == kind && c["status"] == "True")
+}
+
+impl Tools {
+    /// Writes an object and returns the server's answer.
+    pub(super) async fn write(
+        &self,
+        resource: &Resource,
+        wanted: &Object,
+        live: Option<&Object>,
+        manner: Manner,
+    ) -> Result<Written, ApiError> {
+        let name = wanted.reference();
+        let mut recreated = false;
+        match (manner, live) {
+            (Manner::Leave, Some(live)) => {
+                return Ok(Written { object: live.clone(), change: Change::Unchanged, warnings: Vec::new() });
+            }
+            (Manner::Recreate, Some(live)) => {
+                self.replace(resource, live).await?;
+                recreated = true;
+            }
+            _ => {}
+        }
+        let mut written = self.apply(resource, wanted, live).await;
+        if let Err(ApiError::Refused(refusal)) = &written
+            && wanted.kind() == "Job"
+            && refusal.is_immutable_field()
+            && let Some(present) = self.get(resource, &name).await?
+        {
+            self.replace(resource, &present).await?;
+            recreated = true;
+            written = self.apply(resource, wanted, None).await;
+        }
+        let mut written = written?;
+        // A 200 for an object that is on its way out: the write is lost with it.
+        if written.object.get("/metadata/deletionTimestamp").is_some() {
+            let Some(uid) = written.object.uid() else { return Ok(written) };
+            self.until_gone(resource, &name, &uid).await?;
+            written = self.apply(resource, wanted, None).await?;
+        }
+        if recreated {
+            written.change = Change::Recreated;
+        }
+        Ok(written)
+    }
+
+    async fn apply(&self, resource: &Resource, wanted: &Object, live: Option<&Object>) -> Result<Written, ApiError> {
+        let request = format!("apply {}", wanted.reference());
+        let mut written =
+            self.persist(&request, || self.cluster.apply(resource, wanted)).await?;
+        let before = live.map(Object::resource_version);
+        if before == Some(written.object.resource_version()) {
+            written.change = Change::Unchanged;
+        }
+        Ok(written)
+    }
+
+    async fn get(&self, resource: &Resource, name: &ObjectRef) -> Result<Option<Object>, ApiError> {
+        self.persist(&format!("get {name}"), || self.cluster.get(resource, name)).await
+    }
+
+    /// Deletes a life of an object and waits until it is gone.
+    async fn replace(&self, resource: &Resource, live: &Object) -> Result<(), ApiError> {
+        let Some(uid) = live.uid() else { return Ok(()) };
+        let name = live.reference();
+        match self.delete(resource, &name, &uid, Propagation::Foreground).await? {
+            Deletion::Gone => Ok(()),
+            Deletion::Begun => self.until_gone(resource, &name, &uid).await,
+        }
+    }
+
+    /// Deletes a life of an object.
+    pub(super) async fn delete(
+        &self,
+        resource: &Resource,
+        name: &ObjectRef,
+        uid: &Uid,
+        propagation: Propagation,
+    ) -> Result<Deletion, ApiError> {
+        let request = format!("delete {name}");
+        let send = || self.cluster.delete(resource, name, uid, propagation);
+        self.persist(&request, send).await
+    }
+
+    /// Waits until a life of an object is over, by a watch on its name.
+    pub(super) async fn until_gone(
+        &self,
+        resource: &Resource,
+        name: &ObjectRef,
+        uid: &Uid,
+    ) -> Result<(), ApiError> {
+        let scope = Scope {
+            resource: resource.clone(),
+            namespace: name.namespace.clone(),
+            labels: None,
+            fields: Some(format!("metadata.name={}", name.name)),
+            metadata_only: false,
+        };
+        let is_it = |object: &Object| object.uid().as_ref() == Some(uid);
+        let mut watch = std::pin::pin!(self.cluster.watch(scope, None, self.seed));
+        // The stream never ends; the stage's deadline ends this wait.
+        while let Some(observation) = self.unless_cancelled(watch.next()).await? {
+            match observation {
+                Observation::Relisted(objects) if !objects.iter().any(is_it) => return Ok(()),
+                Observation::Seen(object) if !is_it(&object) => return Ok(()),
+                Observation::Gone(_) => return Ok(()),
+                Observation::Lost { error, .. } if error.is_forbidden() => return Err(error),
+                Observation::Relisted(_) | Observation::Seen(_) | Observation::Lost { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a check once and returns whether it passed, and what came.
+    pub(super) async fn check(&self, namespace: &str, check: &HttpCheck) -> (bool, String) {
+        let asked =
+            self.cluster.ask_service(namespace, &check.service, check.port, &check.path, check.host.as_deref());
+        let answer = match asked.await {
+            Ok(answer) => answer,
+            Err(error) => return (false, error.to_string()),
+        };
+        if answer.status != check.status {
+            return (false, format!("status {} instead of {}", answer.status, check.status));
+        }
+        match &check.contains {
+            Some(text) if !answer.body.contains(text.as_str()) => {
+                (false, format!("status {}, but the page does not hold `{text}`", answer.status))
+            }
+            _ => (true, format!("status {}", answer.status)),
+        }
+    }
+}
+
+/// Returns the pause after a failed check: the first answers come within milliseconds of the pods' being
+/// ready, later ones only when the application itself is at fault.
+pub(super) fn pause_after_check(tries: u32) -> Duration {
+    Duration::from_millis(100).saturating_mul(2_u32.saturating_pow(tries.min(5)))
+}
+
+/// Returns what a check asks, for a person.
+pub(super) fn describe(check: &HttpCheck) -> String {
+    format!("GET {}:{}{}", check.service, check.port, check.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Manner, manner};
+    use crate::object::Object;
+
+    fn job(rerun: &str, condition: Option<&str>) -> Object {
+        let conditions: Vec<_> =
+            condition.into_iter().map(|kind| json!({"type": kind, "status": "True"})).collect();
+        Object::new(json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": "migrate", "annotations": {"wesago/rerun": rerun}},
+            "status": {"conditions": conditions},
+        }))
+        .unwrap()
+    }
+
+    #[track_caller]
+    fn expect(rerun: &str, live: Option<&str>, changed: Option<bool>, wanted: Manner) {
+        assert_eq!(manner(&job(rerun, None), Some(&job(rerun, live)), changed), wanted);
+    }
+
+    #[test]
+    fn a_completed_job_runs_again_only_when_it_should() {
+        expect("on-change", Some("Complete"), Some(false), Manner::Apply);
+        expect("on-change", Some("Complete"), Some(true), Manner::Recreate);
+        expect("always", Some("Complete"), Some(false), Manner::Recreate);
+        expect("once", Some("Complete"), Some(true), Manner::Leave);
+        expect("once", Some("Failed"), Some(false), Manner::Recreate);
+        expect("on-change", Some("Failed"), Some(false), Manner::Recreate);
+        expect("on-change", None, Some(false), Manner::Apply);
+        expect("always", None, Some(false), Manner::Apply);
+    }
+
+    #[test]
+    fn what_was_not_there_is_applied() {
+        assert_eq!(manner(&job("always", None), None, None), Manner::Apply);
+    }
+}

@@ -17,7 +17,7 @@ export const chapters = [
     objects: ['2 StatefulSets of three pods', 'a volume for each pod', 'headless Services', 'a Service for the primary', '2 ConfigMaps'],
     text: <>
       <p>Both start at once; they know nothing of each other. <code>postgres-0</code> makes the cluster and the replication slots. <code>postgres-1</code> and <code>postgres-2</code> copy it in an init container and then stream every change. Redis starts as one master and two replicas.</p>
-      <p>If the volume of <code>postgres-0</code> is ever lost, it does not quietly become a new, empty primary beside replicas that still hold the data: it refuses to start and says so.</p>
+      <p>An empty <code>postgres-0</code> does not decide alone that this is the first start. It asks its replicas, and only when each of them says that it is empty too is a new database made. So a lost volume never turns into an empty forum beside replicas that still hold every thread: the pod refuses to start and says so.</p>
     </>,
     settles: 'both StatefulSets have three ready pods of the revision that was written',
   },

@@ -163,7 +163,8 @@ impl Inventory {
         if !namespaces.is_empty() {
             annotations.insert(NAMESPACES.into(), Vec::from_iter(namespaces).join(",").into());
         }
-        let lines: String = self.members.iter().map(|(member, record)| line(member, record.as_ref())).collect();
+        let lines: String =
+            self.members.iter().map(|(member, record)| line(member, record.as_ref())).collect();
         json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -254,8 +255,9 @@ fn applyset_id(parent: &ObjectRef) -> String {
 /// Writes `Deployment.apps shop web UID APPLIED FIELDS` and a line end; `-` stands for nothing.
 fn line(member: &ObjectRef, record: Option<&Record>) -> String {
     let namespace = member.namespace.as_deref().unwrap_or(NONE);
-    let (uid, applied, fields) = record
-        .map_or((NONE, NONE, NONE), |record| (&record.uid.0, record.applied.0.as_str(), record.fields.0.as_str()));
+    let (uid, applied, fields) = record.map_or((NONE, NONE, NONE), |record| {
+        (&record.uid.0, record.applied.0.as_str(), record.fields.0.as_str())
+    });
     format!("{} {namespace} {} {uid} {applied} {fields}\n", member.group_kind(), member.name)
 }
 
@@ -286,7 +288,12 @@ mod tests {
     use crate::object::{Object, ObjectRef, Uid};
 
     fn parent(name: &str, namespace: &str, kind: &str) -> ObjectRef {
-        ObjectRef { group: String::new(), kind: kind.into(), namespace: Some(namespace.into()), name: name.into() }
+        ObjectRef {
+            group: String::new(),
+            kind: kind.into(),
+            namespace: Some(namespace.into()),
+            name: name.into(),
+        }
     }
 
     fn deployment(fields: &Value, uid: &str) -> Object {
@@ -333,7 +340,8 @@ mod tests {
         inventory.announce(cluster_wide);
         let mut elsewhere = parent("web", "other", "Deployment");
         elsewhere.group = "apps".into();
-        let record = Record { uid: Uid("u".into()), applied: Hash::of(&json!(1)), fields: Hash::of(&json!(2)) };
+        let record =
+            Record { uid: Uid("u".into()), applied: Hash::of(&json!(1)), fields: Hash::of(&json!(2)) };
         inventory.remember(elsewhere, record);
         let object = Object::new(inventory.to_value()).unwrap();
         assert_eq!(Inventory::parse("shop", "prod", &object).unwrap(), inventory);
@@ -366,7 +374,10 @@ mod tests {
         assert!(inventory.proves_unchanged(&wanted(3), &live));
         assert!(!inventory.proves_unchanged(&wanted(4), &live), "another content");
         assert!(!inventory.proves_unchanged(&wanted(3), &deployment(&fields, "two")), "another life");
-        assert!(!inventory.proves_unchanged(&wanted(3), &deployment(&json!({"f:spec": {}}), "one")), "a field taken");
+        assert!(
+            !inventory.proves_unchanged(&wanted(3), &deployment(&json!({"f:spec": {}}), "one")),
+            "a field taken"
+        );
         inventory.forget(&live.reference());
         assert!(!inventory.proves_unchanged(&wanted(3), &live), "no record");
     }

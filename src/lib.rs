@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! L0 object clock entropy problem    objects, time, randomness, places in source text
-//! L1 plan manifest readiness         the DAG; YAML to objects; is an object ready?
+//! L1 plan yaml readiness             the DAG; YAML as kubectl reads it; is an object ready?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
 //! L4 engine                          the loop: write, observe, settle, remove
@@ -14,10 +14,15 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod compose;
+pub mod engine;
 pub mod entropy;
 pub mod event;
 pub mod inventory;
 pub mod object;
 pub mod plan;
+pub mod problem;
 pub mod readiness;
+pub mod report;
 pub mod schedule;
+pub mod yaml;

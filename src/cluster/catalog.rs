@@ -35,7 +35,8 @@ impl Resource {
 
     /// Returns the path of the collection, or of one object.
     pub(super) fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
-        let mut path = if self.group.is_empty() { "/api/".to_owned() } else { format!("/apis/{}/", self.group) };
+        let mut path =
+            if self.group.is_empty() { "/api/".to_owned() } else { format!("/apis/{}/", self.group) };
         path.push_str(&self.version);
         if let (true, Some(namespace)) = (self.namespaced, namespace) {
             path.push_str("/namespaces/");

@@ -146,7 +146,12 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::apply`].
-    pub async fn apply_as(&self, manager: &str, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+    pub async fn apply_as(
+        &self,
+        manager: &str,
+        resource: &Resource,
+        wanted: &Object,
+    ) -> Result<Written, ApiError> {
         let path = resource.path(wanted.namespace(), Some(wanted.name()));
         let query = [("fieldManager", manager), ("fieldValidation", "Strict")];
         let body = Some(("application/apply-patch+yaml", wanted.value().to_string()));
@@ -159,7 +164,12 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ApiError`]; reason `AlreadyExists` when it is there.
-    pub async fn create(&self, manager: &str, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+    pub async fn create(
+        &self,
+        manager: &str,
+        resource: &Resource,
+        wanted: &Object,
+    ) -> Result<Written, ApiError> {
         let path = resource.path(wanted.namespace(), None);
         let body = Some(("application/json", wanted.value().to_string()));
         let (_, value, warnings) =
@@ -195,7 +205,9 @@ impl Cluster {
             Ok(_) => Ok(Deletion::Begun),
             Err(error) if error.is_not_found() => Ok(Deletion::Gone),
             // "Precondition failed: UID in precondition: …" (apiserver storage/interfaces.go)
-            Err(ApiError::Refused(refusal)) if refusal.code == 409 && refusal.message.contains("UID in precondition") => {
+            Err(ApiError::Refused(refusal))
+                if refusal.code == 409 && refusal.message.contains("UID in precondition") =>
+            {
                 Ok(Deletion::Gone)
             }
             Err(error) => Err(error),
@@ -226,7 +238,8 @@ impl Cluster {
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 listing.objects.extend(items.into_iter().filter_map(|item| scope.complete(item)));
             }
-            let text = |pointer: &str| page.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text =
+                |pointer: &str| page.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
             listing.resource_version = text("/metadata/resourceVersion");
             next = text("/metadata/continue");
             if next.is_empty() {
@@ -278,7 +291,12 @@ impl Cluster {
     ) -> Result<String, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log");
         let (lines, previous) = (lines.to_string(), previous.to_string());
-        let query = [("container", container), ("tailLines", &lines), ("previous", &previous), ("limitBytes", "65536")];
+        let query = [
+            ("container", container),
+            ("tailLines", &lines),
+            ("previous", &previous),
+            ("limitBytes", "65536"),
+        ];
         let (status, body, _, retry_after) = self.send(request(Method::GET, &path, &query, None)?).await?;
         if status.is_success() { Ok(body) } else { Err(refused(status, &body, retry_after)) }
     }
@@ -306,9 +324,11 @@ impl Cluster {
             let response = self.client.send(request.map(Body::from)).await?;
             let status = response.status();
             let headers = response.headers();
-            let warnings = headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
+            let warnings =
+                headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
             let warnings = warnings.collect();
-            let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let retry_after =
+                headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             let body = response.into_body().collect().await?.to_bytes();
             let body = String::from_utf8(body.into())
                 .map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
@@ -378,7 +398,9 @@ fn request(
         builder = builder.header(header::CONTENT_TYPE, content_type);
     }
     let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
-    builder.body(body).map_err(|cause| ApiError::Unreadable { cause: format!("request to `{path}`: {cause}") })
+    builder
+        .body(body)
+        .map_err(|cause| ApiError::Unreadable { cause: format!("request to `{path}`: {cause}") })
 }
 
 fn object(value: Value) -> Result<Object, ApiError> {

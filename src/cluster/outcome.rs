@@ -48,7 +48,9 @@ fn refused(refusal: &Refusal) -> Outcome {
         // The namespace was created by this very run: the admission's cache may lag behind.
         404 if refusal.resource == "namespaces" || says("namespaces \"") => again(SHORT),
         // Two writers of a quota's status, or of an object in between.
-        409 if says("object has been modified") || says("please apply your changes to the latest version") => {
+        409 if says("object has been modified")
+            || says("please apply your changes to the latest version") =>
+        {
             again(SHORT)
         }
         409 if refusal.reason == "AlreadyExists" => again(SHORT),
@@ -104,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_terminating_namespace_is_waited_for() {
-        let cause = Cause { reason: "NamespaceTerminating".into(), message: String::new(), field: String::new() };
+        let cause =
+            Cause { reason: "NamespaceTerminating".into(), message: String::new(), field: String::new() };
         let refusal = Refusal { code: 403, causes: vec![cause], ..Refusal::default() };
         retries(&ApiError::Refused(refusal), LONGEST);
     }
@@ -112,9 +115,18 @@ mod tests {
     #[test]
     fn what_the_cluster_is_about_to_learn_is_tried_again() {
         retries(&refused(403, "status unknown for quota: compute"), MEDIUM);
-        retries(&refused(403, "error looking up service account x/default: serviceaccount \"default\" not found"), MEDIUM);
+        retries(
+            &refused(403, "error looking up service account x/default: serviceaccount \"default\" not found"),
+            MEDIUM,
+        );
         retries(&refused(404, "namespaces \"shop\" not found"), SHORT);
-        retries(&refused(409, "Operation cannot be fulfilled on resourcequotas \"q\": the object has been modified"), SHORT);
+        retries(
+            &refused(
+                409,
+                "Operation cannot be fulfilled on resourcequotas \"q\": the object has been modified",
+            ),
+            SHORT,
+        );
     }
 
     #[test]
@@ -125,7 +137,10 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_final_though_it_is_a_500() {
-        fatal(&refused(500, "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): errors"));
+        fatal(&refused(
+            500,
+            "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): errors",
+        ));
         retries(&refused(500, "Internal error occurred: failed calling webhook \"x\": no endpoints"), LONG);
         retries(&refused(500, "etcdserver: leader changed"), MEDIUM);
         retries(&refused(503, "the server is currently unable to handle the request"), LONGEST);

@@ -141,7 +141,11 @@ impl Watch {
     /// would be asked in a circle.
     fn closed_early(&mut self) -> Result<Option<Observation>, ApiError> {
         self.attempt += 1;
-        if self.attempt == 1 { Ok(None) } else { Err(ApiError::Unreachable { cause: "the watch was closed".into() }) }
+        if self.attempt == 1 {
+            Ok(None)
+        } else {
+            Err(ApiError::Unreachable { cause: "the watch was closed".into() })
+        }
     }
 
     fn take(&mut self, event: WatchEvent<Value>) -> Result<Option<Observation>, ApiError> {
@@ -150,7 +154,9 @@ impl Watch {
                 self.resource_version = Some(bookmark.metadata.resource_version);
                 None
             }
-            WatchEvent::Added(value) | WatchEvent::Modified(value) => self.object(value).map(Observation::Seen),
+            WatchEvent::Added(value) | WatchEvent::Modified(value) => {
+                self.object(value).map(Observation::Seen)
+            }
             WatchEvent::Deleted(value) => {
                 self.object(value).map(|object| Observation::Gone(object.reference()))
             }

@@ -226,10 +226,13 @@ impl<'a, 'r> Deploy<'a, 'r> {
             Some(Step::Rediscover) => {
                 self.stages[stage.0].rediscovered();
                 let tools = self.tools_for(stage, "discovery");
-                let task = async move { Done::Rediscovered { stage, result: Session::rediscover(&tools).await } };
+                let task =
+                    async move { Done::Rediscovered { stage, result: Session::rediscover(&tools).await } };
                 self.queue.push_back((stage, Box::pin(task)));
             }
-            Some(Step::Check) => (0..self.plan.stages()[stage.0].checks.len()).for_each(|check| self.check(stage, check, 0)),
+            Some(Step::Check) => {
+                (0..self.plan.stages()[stage.0].checks.len()).for_each(|check| self.check(stage, check, 0))
+            }
             Some(Step::Explain(verdict)) => self.explain(stage, verdict),
             Some(Step::Settle(verdict)) => {
                 let succeeded = verdict.is_success();
@@ -304,7 +307,9 @@ impl<'a, 'r> Deploy<'a, 'r> {
                 }
                 Err(error) => self.fail(stage, format!("discover the served kinds: {error}")),
             },
-            Done::Checked { stage, check, tries, passed, answer } => self.checked(stage, check, tries, passed, answer),
+            Done::Checked { stage, check, tries, passed, answer } => {
+                self.checked(stage, check, tries, passed, answer)
+            }
             Done::Explained { stage, verdict, explanations } => {
                 let name = self.name(stage);
                 for explanation in explanations {
@@ -340,7 +345,8 @@ impl<'a, 'r> Deploy<'a, 'r> {
         self.emitter.emit(EventKind::ObjectApplied { stage: Some(self.name(stage)), object, change });
         let changed = change != Change::Unchanged;
         let now = self.clock.now();
-        let news = self.stages[stage.0].accepted(index, written.object, changed, &self.session.surroundings, now);
+        let news =
+            self.stages[stage.0].accepted(index, written.object, changed, &self.session.surroundings, now);
         if news {
             self.tell_readiness(stage, index);
         }
@@ -454,7 +460,8 @@ impl<'a, 'r> Deploy<'a, 'r> {
 
     /// Takes an interrupt and returns true when the loop is to end at once.
     fn cancel(&mut self, reason: CancelReason) -> bool {
-        if self.cancelled.is_some_and(|earlier| earlier >= reason) && reason != CancelReason::SecondInterrupt {
+        if self.cancelled.is_some_and(|earlier| earlier >= reason) && reason != CancelReason::SecondInterrupt
+        {
             return false;
         }
         self.emitter.emit(EventKind::CancelBegan { reason });
@@ -485,9 +492,10 @@ impl<'a, 'r> Deploy<'a, 'r> {
     }
 
     fn finish(&mut self, stage: StageIdx, verdict: Verdict) {
-        let took_ms = u64::try_from(self.stages[stage.0].took().as_millis()).unwrap_or(u64::MAX);
         self.verdicts[stage.0] = Some(verdict.clone());
-        self.emitter.emit(EventKind::StageFinished { stage: self.name(stage), verdict, took_ms });
+        let stage = self.name(stage);
+        let took_ms = self.emitter.since_start(&stage);
+        self.emitter.emit(EventKind::StageFinished { stage, verdict, took_ms });
     }
 
     fn name(&self, stage: StageIdx) -> crate::plan::StageId {

@@ -1,7 +1,11 @@
 //! The only place that stamps an event: sequence, wall time, time since the start.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use crate::clock::Clock;
 use crate::event::{ChangeCounts, Event, EventKind};
+use crate::plan::StageId;
 use crate::report::Fanout;
 
 /// Stamps events and hands them to the reporters, and counts what was changed.
@@ -10,12 +14,14 @@ pub struct Emitter<'r> {
     next: u64,
     reporters: &'r mut Fanout,
     changes: ChangeCounts,
+    /// When each stage started, since the start of the run.
+    started: BTreeMap<StageId, Duration>,
 }
 
 impl<'r> Emitter<'r> {
     /// Returns an emitter whose first event has number 0.
     pub fn new(clock: Clock, reporters: &'r mut Fanout) -> Self {
-        Self { clock, next: 0, reporters, changes: ChangeCounts::default() }
+        Self { clock, next: 0, reporters, changes: ChangeCounts::default(), started: BTreeMap::new() }
     }
 
     /// Stamps one event and hands it on.
@@ -24,9 +30,12 @@ impl<'r> Emitter<'r> {
             EventKind::ObjectApplied { change, .. } => self.changes.count(*change),
             EventKind::ObjectDeleted { gone: true, .. } => self.changes.deleted += 1,
             EventKind::ObjectKept { .. } => self.changes.kept += 1,
+            EventKind::StageStarted { stage } => {
+                self.started.insert(stage.clone(), self.clock.elapsed());
+            }
             _ => {}
         }
-        let elapsed_ms = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = millis(self.clock.elapsed());
         let stamped = Event { seq: self.next, at: self.clock.now(), elapsed_ms, event };
         self.next += 1;
         self.reporters.report(&stamped);
@@ -37,8 +46,17 @@ impl<'r> Emitter<'r> {
         self.reporters.tick();
     }
 
+    /// Returns the milliseconds since a stage started; 0 when it never did.
+    pub fn since_start(&self, stage: &StageId) -> u64 {
+        self.started.get(stage).map_or(0, |started| millis(self.clock.elapsed().saturating_sub(*started)))
+    }
+
     /// Returns what was changed so far.
     pub fn changes(&self) -> ChangeCounts {
         self.changes
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

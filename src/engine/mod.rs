@@ -24,18 +24,16 @@ use tokio::sync::{mpsc, watch};
 
 pub use emitter::Emitter;
 pub use removal::{Fate, Keep, Removal};
+pub use secrets::SecretSources;
 pub use survey::StatusRow;
 
 use crate::clock::Clock;
 use crate::cluster::{ApiError, Cluster};
 use crate::entropy::Entropy;
-use crate::event::{
-    CancelReason, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict,
-};
+use crate::event::{CancelReason, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict};
 use crate::inventory::NotOurs;
 use crate::object::{Change, Object};
 use crate::plan::Plan;
-use crate::secret::SecretSources;
 use deploy::Deploy;
 use retry::{Attempt, Tools, UNTOLD};
 use session::Session;
@@ -151,6 +149,77 @@ impl Engine {
         Ok(finish(emitter, verdict, notes))
     }
 
+    /// Returns what a teardown would do. Writes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster could not be read.
+    pub async fn removal(&self, plan: &Plan, delete_data: bool) -> Result<Removal, EngineError> {
+        let (tools, mut lines) = self.lines();
+        let work = async {
+            let session = Session::open(&tools, plan).await?;
+            removal::work_out(&tools, &session, plan, delete_data).await
+        };
+        quietly(work, &mut lines).await
+    }
+
+    /// Removes what a plan owns, in the reverse order of its DAG, and waits until it is gone. Volumes,
+    /// generated Secrets and the Namespace stay unless `delete_data`.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the run could not begin, or its inventory could not be saved.
+    pub async fn teardown(
+        &self,
+        plan: &Plan,
+        delete_data: bool,
+        mut cancels: impl Stream<Item = CancelReason> + Unpin,
+        emitter: &mut Emitter<'_>,
+    ) -> Result<Verdict, EngineError> {
+        emitter.emit(self.run_started("teardown", plan));
+        let (tools, mut lines) = self.lines();
+        let begin = async {
+            let session = Session::open(&tools, plan).await?;
+            let removal = removal::work_out(&tools, &session, plan, delete_data).await?;
+            Ok((session, removal))
+        };
+        let Attended::Done((mut session, removal)) =
+            attended(begin, &mut cancels, &mut lines, emitter).await?
+        else {
+            return Ok(finish(emitter, Verdict::Cancelled, None));
+        };
+        let (verdicts, cancelled) = removal::remove(
+            &tools,
+            plan,
+            &removal,
+            &mut cancels,
+            (&mut lines.attempts, &lines.cancel),
+            emitter,
+        )
+        .await;
+        let mut verdict = overall(plan, &verdicts, cancelled);
+        if cancelled != Some(CancelReason::SecondInterrupt) {
+            let (tools, mut lines) = self.lines();
+            let close = removal::close(&tools, &mut session, plan, &removal);
+            if let Attended::Done(left) =
+                attended(close, &mut futures::stream::pending(), &mut lines, emitter).await?
+                && !left.is_empty()
+                && verdict.is_success()
+            {
+                let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+                verdict = Verdict::Failed { reason: format!("still there: {}", left.join(", ")) };
+            }
+        }
+        Ok(finish(emitter, verdict, None))
+    }
+
+    /// Returns what is there of a plan, and whether it is ready. Writes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster could not be read.
+    pub async fn status(&self, plan: &Plan) -> Result<Vec<StatusRow>, EngineError> {
+        let (tools, mut lines) = self.lines();
+        quietly(survey::survey(&tools, plan, self.clock.now()), &mut lines).await
+    }
+
     /// Does everything that comes before the DAG.
     async fn begin(
         &self,
@@ -185,8 +254,14 @@ impl Engine {
         let (sender, attempts) = mpsc::channel(UNTOLD);
         let (cancel, cancelled) = watch::channel(false);
         let seed = self.entropy.fork("session").seed();
-        let tools =
-            Tools { cluster: self.cluster.clone(), attempts: sender, cancelled, stage: None, deadline: None, seed };
+        let tools = Tools {
+            cluster: self.cluster.clone(),
+            attempts: sender,
+            cancelled,
+            stage: None,
+            deadline: None,
+            seed,
+        };
         (tools, Lines { attempts, cancel })
     }
 
@@ -241,6 +316,21 @@ async fn attended<T>(
     }
 }
 
+/// Does a piece of work whose failed tries nobody is told of: a question, not a run.
+async fn quietly<T>(
+    work: impl Future<Output = Result<T, EngineError>>,
+    lines: &mut Lines,
+) -> Result<T, EngineError> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result,
+            Some(_) = lines.attempts.recv() => {}
+        }
+    }
+}
+
 fn attempt_event(attempt: Attempt) -> EventKind {
     EventKind::AttemptFailed {
         stage: attempt.stage,
@@ -254,7 +344,7 @@ fn attempt_event(attempt: Attempt) -> EventKind {
 /// Returns the end of a run from the ends of its stages: a failure outranks a timeout, both outrank an
 /// interrupt.
 fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -> Verdict {
-    let named = || plan.stages().iter().map(|stage| &stage.id).zip(verdicts);
+    let named = || plan.stages().iter().map(|stage| stage.id.as_str()).chain(["the rest"]).zip(verdicts);
     let failed: Vec<String> = named()
         .filter_map(|(id, verdict)| match verdict {
             Verdict::Failed { reason } => Some(format!("stage {id}: {reason}")),

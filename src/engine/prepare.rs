@@ -1,17 +1,12 @@
 //! From the plan's objects to what is sent: the set's label, the fingerprint of the Secrets a pod reads,
 //! and for each the question whether anything has to be sent at all.
 
-use std::collections::BTreeMap;
-
 use super::session::Session;
 use super::tasks::{Manner, manner};
-use crate::compose::fold_secrets;
+use crate::compose::{Contents as SecretContents, fold_secrets};
 use crate::inventory::{Hash, PART_OF};
 use crate::object::Object;
 use crate::plan::Plan;
-
-/// Secret contents by name, then by key.
-pub(super) type SecretContents = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
 /// An object as it is sent, and what is known of it.
 pub(super) struct Prepared {

@@ -49,7 +49,11 @@ pub(super) struct Tools {
 impl Tools {
     /// Sends a request until it succeeds, its error is final, its budget is used up or the run is
     /// cancelled.
-    pub(super) async fn persist<T, F>(&self, request: &str, mut send: impl FnMut() -> F) -> Result<T, ApiError>
+    pub(super) async fn persist<T, F>(
+        &self,
+        request: &str,
+        mut send: impl FnMut() -> F,
+    ) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, ApiError>>,
     {

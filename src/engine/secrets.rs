@@ -8,16 +8,25 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::EngineError;
-use super::prepare::SecretContents;
 use super::retry::Tools;
 use super::session::{Session, ask, resource};
+use crate::compose::Contents as SecretContents;
 use crate::inventory::PART_OF;
 use crate::object::{Change, GroupKind, Object, ObjectRef};
-use crate::plan::{Plan, SecretSpec};
-use crate::secret::SecretSources;
+use crate::plan::{Plan, SecretSource, SecretSpec};
 
 /// The annotation of a Secret made here; such a one is data, and stays at a teardown.
 pub(super) const GENERATED: &str = "wesago/generated";
+
+/// Where secret values come from. The outside world answers (`cli::context`): environment, programs,
+/// randomness.
+pub trait SecretSources {
+    /// Returns the value of a source; `None` when it has none, such as a variable that is not set.
+    ///
+    /// # Errors
+    /// Why a source that should have a value gave none. The text must not hold the value.
+    fn value(&self, source: &SecretSource) -> Result<Option<Vec<u8>>, String>;
+}
 
 /// The plan's Secrets as they are, and as they will be.
 #[derive(Default)]
@@ -106,7 +115,8 @@ fn fill(
 
 fn contents_of(secret: &Object) -> BTreeMap<String, Vec<u8>> {
     let data = secret.get("/data").and_then(Value::as_object);
-    let decode = |(key, value): (&String, &Value)| Some((key.clone(), STANDARD.decode(value.as_str()?).ok()?));
+    let decode =
+        |(key, value): (&String, &Value)| Some((key.clone(), STANDARD.decode(value.as_str()?).ok()?));
     data.into_iter().flatten().filter_map(decode).collect()
 }
 

@@ -85,7 +85,8 @@ impl Session {
             session.resource_versions.insert(scope, listing.resource_version);
             session.live.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
         }
-        if plan.stages().iter().flat_map(|stage| &stage.objects).any(|o| o.kind() == "PersistentVolumeClaim") {
+        if plan.stages().iter().flat_map(|stage| &stage.objects).any(|o| o.kind() == "PersistentVolumeClaim")
+        {
             session.surroundings.storage_classes = storage_classes(tools, &session.catalog).await?;
         }
         Ok(session)
@@ -126,10 +127,13 @@ impl Session {
             "metadata": {"name": plan.namespace(), "annotations": {CREATED_BY: plan.name()}},
         });
         let wanted = Object::new(value).map_err(|cause| EngineError::Internal(cause.to_string()))?;
-        match ask(tools, &format!("create {name}"), || tools.cluster.create(CREATOR, resource, &wanted)).await {
+        match ask(tools, &format!("create {name}"), || tools.cluster.create(CREATOR, resource, &wanted)).await
+        {
             Ok(_) => Ok(true),
             // Somebody else was a moment faster.
-            Err(EngineError::Request { error: ApiError::Refused(refusal), .. }) if refusal.code == 409 => Ok(false),
+            Err(EngineError::Request { error: ApiError::Refused(refusal), .. }) if refusal.code == 409 => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -138,7 +142,8 @@ impl Session {
     pub(super) async fn save_inventory(&self, tools: &Tools) -> Result<(), EngineError> {
         let parent = self.inventory.parent();
         let resource = resource(&self.catalog, &parent.group_kind())?;
-        let wanted = Object::new(self.inventory.to_value()).map_err(|cause| EngineError::Internal(cause.to_string()))?;
+        let wanted = Object::new(self.inventory.to_value())
+            .map_err(|cause| EngineError::Internal(cause.to_string()))?;
         let manager = format!("{FIELD_MANAGER}-applyset");
         let send = || tools.cluster.apply_as(&manager, resource, &wanted);
         ask(tools, &format!("write the inventory {parent}"), send).await?;
@@ -199,8 +204,13 @@ async fn storage_classes(
 ) -> Result<Option<BTreeMap<String, StorageClass>>, EngineError> {
     let kind = GroupKind { group: "storage.k8s.io".to_owned(), kind: "StorageClass".to_owned() };
     let Some(resource) = catalog.preferred(&kind) else { return Ok(None) };
-    let scope =
-        Scope { resource: resource.clone(), namespace: None, labels: None, fields: None, metadata_only: false };
+    let scope = Scope {
+        resource: resource.clone(),
+        namespace: None,
+        labels: None,
+        fields: None,
+        metadata_only: false,
+    };
     let listing = match ask(tools, "list storageclasses", || tools.cluster.list(&scope)).await {
         Ok(listing) => listing,
         Err(EngineError::Request { error, .. }) if error.is_forbidden() => return Ok(None),

@@ -132,7 +132,8 @@ impl StageRun {
         for index in 0..self.objects.len() {
             let tracked = &mut self.objects[index];
             if tracked.prepared.todo == Todo::Nothing
-                && let Some((uid, generation)) = tracked.live.as_ref().and_then(|o| Some((o.uid()?, o.generation())))
+                && let Some((uid, generation)) =
+                    tracked.live.as_ref().and_then(|o| Some((o.uid()?, o.generation())))
             {
                 let receipt = Receipt { uid, generation, changed: false, applied_at: now };
                 tracked.actuation = Actuation::Accepted(receipt);
@@ -258,7 +259,9 @@ impl StageRun {
             .objects
             .iter()
             .filter_map(|tracked| match &tracked.readiness {
-                Readiness::Failed { reason } => Some(format!("{}: {reason}", tracked.prepared.wanted.reference())),
+                Readiness::Failed { reason } => {
+                    Some(format!("{}: {reason}", tracked.prepared.wanted.reference()))
+                }
                 _ => None,
             })
             .collect();
@@ -291,8 +294,12 @@ impl StageRun {
             .map(|tracked| {
                 let reason = match &tracked.readiness {
                     Readiness::InProgress { reason } | Readiness::Failed { reason } => reason.clone(),
-                    Readiness::Terminating { finalizers } => format!("is being deleted, held by {}", finalizers.join(", ")),
-                    Readiness::NotFound if tracked.actuation == Actuation::InFlight => "is being written".to_owned(),
+                    Readiness::Terminating { finalizers } => {
+                        format!("is being deleted, held by {}", finalizers.join(", "))
+                    }
+                    Readiness::NotFound if tracked.actuation == Actuation::InFlight => {
+                        "is being written".to_owned()
+                    }
                     Readiness::NotFound => "is not there".to_owned(),
                     Readiness::Current { .. } => "is current".to_owned(),
                 };
@@ -307,7 +314,10 @@ impl StageRun {
 
     /// Returns the objects that are not current, as last seen, for a look at the cause.
     pub(super) fn unready(&self) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(|tracked| !tracked.is_current()).filter_map(|tracked| tracked.live.as_ref())
+        self.objects
+            .iter()
+            .filter(|tracked| !tracked.is_current())
+            .filter_map(|tracked| tracked.live.as_ref())
     }
 
     /// Returns true between start and end.
@@ -323,11 +333,6 @@ impl StageRun {
     /// Returns true while the cause of the end is being looked up.
     pub(super) fn is_explaining(&self) -> bool {
         self.phase == Phase::Explaining
-    }
-
-    /// Returns how long the stage has been running; zero when it never started.
-    pub(super) fn took(&self) -> Duration {
-        self.began.map(|began| began.elapsed()).unwrap_or_default()
     }
 
     /// Returns the moment its deadline passes, while that matters.

@@ -95,10 +95,14 @@ impl Tools {
         Ok(written)
     }
 
-    async fn apply(&self, resource: &Resource, wanted: &Object, live: Option<&Object>) -> Result<Written, ApiError> {
+    async fn apply(
+        &self,
+        resource: &Resource,
+        wanted: &Object,
+        live: Option<&Object>,
+    ) -> Result<Written, ApiError> {
         let request = format!("apply {}", wanted.reference());
-        let mut written =
-            self.persist(&request, || self.cluster.apply(resource, wanted)).await?;
+        let mut written = self.persist(&request, || self.cluster.apply(resource, wanted)).await?;
         let before = live.map(Object::resource_version);
         if before == Some(written.object.resource_version()) {
             written.change = Change::Unchanged;
@@ -164,8 +168,13 @@ impl Tools {
 
     /// Asks a check once and returns whether it passed, and what came.
     pub(super) async fn check(&self, namespace: &str, check: &HttpCheck) -> (bool, String) {
-        let asked =
-            self.cluster.ask_service(namespace, &check.service, check.port, &check.path, check.host.as_deref());
+        let asked = self.cluster.ask_service(
+            namespace,
+            &check.service,
+            check.port,
+            &check.path,
+            check.host.as_deref(),
+        );
         let answer = match asked.await {
             Ok(answer) => answer,
             Err(error) => return (false, error.to_string()),

@@ -1,10 +1,11 @@
 """The Celery app: worker processes run it, web processes send tasks through it."""
 
 import os
-from pathlib import Path
 
 from celery import Celery
 from celery.signals import heartbeat_sent, worker_ready, worker_shutdown
+
+from .worker_health import Heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "wesago.settings")
 
@@ -16,24 +17,23 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["misago.users.admin", "misago.themes.admin"])
 
 
-# Touched every 2 s while the main loop runs and reaches the broker: a probe that costs nothing
-# ("celery inspect ping" takes 0.5 s of CPU each time).
-ALIVE = Path(os.environ.get("WESAGO_CELERY_ALIVE_FILE", "/tmp/celery-alive"))
+heartbeat = Heartbeat()
+
+
+@worker_ready.connect
+def ready(**kwargs):
+    """The worker takes tasks from now on, and answers probes."""
+    heartbeat.beat()
+    heartbeat.serve()
 
 
 @heartbeat_sent.connect
 def still_alive(**kwargs):
     """The main loop sent its heartbeat."""
-    ALIVE.touch()
-
-
-@worker_ready.connect
-def first_alive(**kwargs):
-    """The worker takes tasks from now on."""
-    ALIVE.touch()
+    heartbeat.beat()
 
 
 @worker_shutdown.connect
 def no_more(**kwargs):
     """The worker takes no more tasks."""
-    ALIVE.unlink(missing_ok=True)
+    heartbeat.stop()

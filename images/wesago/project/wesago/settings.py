@@ -15,7 +15,6 @@ have ends with its name. What is secret comes from a Secret, the rest from the C
     WESAGO_DEBUG             false
     WESAGO_STATIC_ROOT, WESAGO_MEDIA_ROOT, WESAGO_AVATAR_GALLERY    folders of the three volumes
     WESAGO_USERDATA_DIR      folder where downloads of users' data are put together
-    WESAGO_CELERY_ALIVE_FILE see celery.py
     MISAGO_PLUGINS           folder with Misago plugins, none by default
     DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD (secret), DB_CONN_MAX_AGE, DB_APPLICATION_NAME
     REDIS_SENTINELS          host:port, with commas between

@@ -4,7 +4,7 @@
 //! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
 //!
 //! ```text
-//! L0 object clock entropy problem    objects, time, randomness, places in source text
+//! L0 object condition clock entropy problem    objects, time, randomness, places in source text
 //! L1 plan manifest readiness         the DAG; YAML to objects; is an object ready?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
@@ -13,6 +13,7 @@
 //! ```
 
 pub mod clock;
+pub mod condition;
 pub mod entropy;
 pub mod event;
 pub mod object;

@@ -4,8 +4,8 @@
 //! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
 //!
 //! ```text
-//! L0 object condition clock entropy problem    objects, time, randomness, places in source text
-//! L1 plan manifest readiness         the DAG; YAML to objects; is an object ready?
+//! L0 object condition clock entropy problem    objects, statuses, time, randomness, places in text
+//! L1 plan yaml readiness             the DAG; YAML as kubectl reads it; is an object ready?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
 //! L4 engine                          the loop: write, observe, settle, remove
@@ -13,9 +13,12 @@
 //! ```
 
 pub mod clock;
+pub mod compose;
 pub mod condition;
 pub mod entropy;
 pub mod event;
 pub mod object;
 pub mod plan;
+pub mod problem;
 pub mod readiness;
+pub mod yaml;

@@ -1,21 +1,70 @@
 //! L1: the plan: stages, what each needs, and what it holds. A [`Plan`] is always valid: its fields are
 //! private and its graph has been checked.
+//!
+//! ```text
+//! StageId          databases/postgres
+//! Stage            id, needs, objects, deadline, checks
+//! Graph            who waits for whom, by StageIdx; knows no objects
+//! Plan             name, namespace, stages, graph, secrets, notes, the place of every object
+//! ```
 
+mod graph;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::object::Object;
+pub use graph::{Graph, GraphError};
+
+use crate::object::{GroupKind, Object, ObjectRef};
+use crate::problem::Place;
 
 /// The name of a stage: `nginx`, or `databases/postgres` for a member of a group.
 ///
 /// Each part is a DNS label, as Kubernetes names are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct StageId(String);
 
+/// Why a text is not the name of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAStageId {
+    /// More than one slash.
+    #[error("a stage is named `name` or `group/name`, with one slash at most")]
+    TooDeep,
+    /// A part is not a DNS label.
+    #[error("`{0}` is not a name: use lowercase letters, digits and `-`, a letter or digit at both ends")]
+    NotALabel(String),
+    /// A part is longer than 63 characters.
+    #[error("`{0}` is longer than 63 characters")]
+    TooLong(String),
+}
+
 impl StageId {
+    /// Returns the name in `text`.
+    ///
+    /// # Errors
+    /// [`NotAStageId`] when it is not one or two DNS labels.
+    pub fn new(text: impl Into<String>) -> Result<Self, NotAStageId> {
+        let text = text.into();
+        if text.matches('/').count() > 1 {
+            return Err(NotAStageId::TooDeep);
+        }
+        for part in text.split('/') {
+            if part.len() > 63 {
+                return Err(NotAStageId::TooLong(part.to_owned()));
+            }
+            let inside = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if part.is_empty() || !inside || part.starts_with('-') || part.ends_with('-') {
+                return Err(NotAStageId::NotALabel(part.to_owned()));
+            }
+        }
+        Ok(Self(text))
+    }
+
     /// Returns the name as written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -25,11 +74,38 @@ impl StageId {
     pub fn group(&self) -> &str {
         self.0.split_once('/').map_or(&self.0, |(group, _)| group)
     }
+
+    /// Returns true for a member of a group.
+    pub fn is_member(&self) -> bool {
+        self.0.contains('/')
+    }
 }
 
 impl fmt::Display for StageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl FromStr for StageId {
+    type Err = NotAStageId;
+
+    fn from_str(text: &str) -> Result<Self, NotAStageId> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<String> for StageId {
+    type Error = NotAStageId;
+
+    fn try_from(text: String) -> Result<Self, NotAStageId> {
+        Self::new(text)
+    }
+}
+
+impl From<StageId> for String {
+    fn from(id: StageId) -> Self {
+        id.0
     }
 }
 
@@ -109,3 +185,165 @@ pub enum SecretSource {
     /// So many random letters and digits.
     Generate(u16),
 }
+
+/// A whole application: what is written, in which order, with what it waits for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    name: String,
+    namespace: String,
+    stages: Vec<Stage>,
+    graph: Graph,
+    secrets: Vec<SecretSpec>,
+    notes: Option<String>,
+    places: BTreeMap<ObjectRef, Place>,
+    open_kinds: BTreeSet<GroupKind>,
+}
+
+impl Plan {
+    /// Returns the plan of `stages`, in the order of the file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the graph.
+    pub fn new(
+        name: impl Into<String>,
+        namespace: impl Into<String>,
+        stages: Vec<Stage>,
+    ) -> Result<Self, Vec<GraphError>> {
+        let nodes: Vec<(&StageId, &[StageId])> =
+            stages.iter().map(|stage| (&stage.id, stage.needs.as_slice())).collect();
+        let graph = Graph::new(&nodes)?;
+        Ok(Self {
+            name: name.into(),
+            namespace: namespace.into(),
+            stages,
+            graph,
+            secrets: Vec::new(),
+            notes: None,
+            places: BTreeMap::new(),
+            open_kinds: BTreeSet::new(),
+        })
+    }
+
+    /// Adds the Secrets whose values are made once.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Vec<SecretSpec>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Adds what is told at the end of a deploy that succeeded.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Option<String>) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// Adds where each object stands in the source.
+    #[must_use]
+    pub fn with_places(mut self, places: BTreeMap<ObjectRef, Place>) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// Adds the kinds of which only the cluster knows whether they live in a namespace.
+    #[must_use]
+    pub fn with_open_kinds(mut self, kinds: BTreeSet<GroupKind>) -> Self {
+        self.open_kinds = kinds;
+        self
+    }
+
+    /// Returns the plan's name; what it owns in a cluster is marked with it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the namespace of everything that names no other; created when missing.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Returns the stages in the order of the file.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Returns a stage.
+    pub fn stage(&self, stage: StageIdx) -> &Stage {
+        &self.stages[stage.0]
+    }
+
+    /// Returns the place of the stage called `id`.
+    pub fn index_of(&self, id: &StageId) -> Option<StageIdx> {
+        self.stages.iter().position(|stage| stage.id == *id).map(StageIdx)
+    }
+
+    /// Returns who waits for whom.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Returns the stages that must have settled before `stage` starts.
+    pub fn needs(&self, stage: StageIdx) -> &[StageIdx] {
+        self.graph.needs(stage)
+    }
+
+    /// Returns the stages that wait for `stage`; in a teardown it waits for them.
+    pub fn dependents(&self, stage: StageIdx) -> &[StageIdx] {
+        self.graph.dependents(stage)
+    }
+
+    /// Returns all stages, each after those it needs; otherwise in the order of the file.
+    pub fn order(&self) -> &[StageIdx] {
+        self.graph.order()
+    }
+
+    /// Returns the Secrets whose values are made once, in the order of the file.
+    pub fn secrets(&self) -> &[SecretSpec] {
+        &self.secrets
+    }
+
+    /// Returns what is told at the end of a deploy that succeeded.
+    pub fn notes(&self) -> Option<&str> {
+        self.notes.as_deref()
+    }
+
+    /// Returns every object with its stage, in the order of the file.
+    pub fn objects(&self) -> impl Iterator<Item = (StageIdx, &Object)> {
+        self.stages
+            .iter()
+            .enumerate()
+            .flat_map(|(at, stage)| stage.objects.iter().map(move |object| (StageIdx(at), object)))
+    }
+
+    /// Returns where an object stands in the source; its `file_line()` fits the end of a message.
+    pub fn place(&self, object: &ObjectRef) -> Option<&Place> {
+        self.places.get(object)
+    }
+
+    /// Returns the kinds of which only the cluster knows whether they live in a namespace: neither
+    /// built-in nor defined by a CRD of this plan. Their objects have no default namespace yet; tell
+    /// the answer to [`Self::settle_kind`].
+    pub fn open_kinds(&self) -> &BTreeSet<GroupKind> {
+        &self.open_kinds
+    }
+
+    /// Takes the cluster's answer about one of [`Self::open_kinds`]: objects of a namespaced kind that
+    /// name no namespace get the plan's.
+    pub fn settle_kind(&mut self, kind: &GroupKind, namespaced: bool) {
+        if !self.open_kinds.remove(kind) || !namespaced {
+            return;
+        }
+        for object in self.stages.iter_mut().flat_map(|stage| &mut stage.objects) {
+            let before = object.reference();
+            if before.group_kind() == *kind && before.namespace.is_none() {
+                object.set_namespace(&self.namespace);
+                if let Some(place) = self.places.remove(&before) {
+                    self.places.insert(object.reference(), place);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Objects, receipts and times for the tests of this folder.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,13 +22,13 @@ fn applied_at() -> Timestamp {
 }
 
 /// Returns an object at generation 1 that the server knows, with `body` laid over it.
-pub(super) fn object(api_version: &str, kind: &str, body: &Value) -> Object {
+pub(super) fn object(api_version: &str, kind: &str, body: impl Borrow<Value>) -> Object {
     let mut value = json!({
         "apiVersion": api_version,
         "kind": kind,
         "metadata": {"name": "thing", "namespace": "shop", "uid": "u-1", "generation": 1},
     });
-    json_patch::merge(&mut value, body);
+    json_patch::merge(&mut value, body.borrow());
     Object::new(value).unwrap()
 }
 

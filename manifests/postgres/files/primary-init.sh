@@ -31,7 +31,7 @@ say() { echo "primary-init: $*"; }
 refuse_if_a_replica_has_data() {
     for member in $REPLICAS; do
         answer=0
-        pg_isready -q -h "$member${MEMBER_DOMAIN:+.$MEMBER_DOMAIN}" -p "$member_port" -t 2 || answer=$?
+        pg_isready -q -h "$member${MEMBER_DOMAIN:+.$MEMBER_DOMAIN}" -p "$member_port" -U replicator -t 2 || answer=$?
         [ "$answer" -le 1 ] || continue
         say "refusing to start: the volume of this primary is empty, but $member holds data."
         say "the volume was lost. a new cluster here would be an empty forum."

@@ -18,7 +18,7 @@ fi
 
 export PGPASSWORD="$REPLICATION_PASSWORD"
 echo "replica-init: waiting for the primary at $PRIMARY_HOST:$port"
-until pg_isready -q -h "$PRIMARY_HOST" -p "$port" -t 3; do
+until pg_isready -q -h "$PRIMARY_HOST" -p "$port" -U replicator -t 3; do
     # held open until the primary ends its census; refused at once when there is none
     psql -XAtq --no-password -c 'SELECT pg_sleep(600)' \
         "host=$PRIMARY_HOST port=${CENSUS_PORT:-5433} user=replicator dbname=postgres application_name=$HOSTNAME connect_timeout=2" \

@@ -1,0 +1,1 @@
+"""A real Kubernetes cluster on one Linux machine, without Docker, systemd or virtual machines."""

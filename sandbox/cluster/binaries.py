@@ -1,0 +1,149 @@
+"""The Go programs of the cluster: what each is built from, and building what the cache lacks."""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+
+from .content import content_hash
+from .failure import SandboxError
+from .packages import require_go
+from .tools import run, run_logged
+
+KUBERNETES = "v1.34.4"
+
+
+@dataclass(frozen=True)
+class Binary:
+    """One program: the module folder below `sandbox/` and the package built in it."""
+
+    name: str
+    package: str = "."
+    flags: str = "-s -w"
+
+
+_VERSION = "k8s.io/component-base/version"
+BINARIES = {
+    binary.name: binary
+    for binary in (
+        Binary(
+            "kube",
+            flags=f"-s -w -X {_VERSION}.gitVersion={KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=34",
+        ),
+        Binary("pause"),
+        Binary("coredns", "github.com/coredns/coredns"),
+        Binary("local-path-provisioner", "github.com/rancher/local-path-provisioner"),
+        Binary("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
+        Binary("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    )
+}
+
+
+class Binaries:
+    """The compiled programs in the cache, each named after the hash of its inputs."""
+
+    def __init__(self, layout, progress):
+        self._layout = layout
+        self._progress = progress
+
+    def path(self, name):
+        """Returns where the program with the present inputs is, or would be, in the cache."""
+        binary = BINARIES[name]
+        module = self._layout.sandbox / name
+        digest = content_hash(module, binary.package, binary.flags, *_patch_inputs(name), _RECIPE)
+        return self._layout.binaries / f"{name}-{digest}"
+
+    def need(self, name):
+        """Returns the program; an error when it was never built."""
+        path = self.path(name)
+        if not path.exists():
+            raise SandboxError(f"the program `{name}` is not built; run `sandbox/sandbox build` first")
+        return path
+
+    def build(self, name):
+        """Builds the program unless the cache has it, and returns its path."""
+        path = self.path(name)
+        if path.exists():
+            return path
+        binary = BINARIES[name]
+        module = self._layout.sandbox / name
+        go = require_go()
+        log = self._layout.cache / "logs" / f"{name}.log"
+        self._progress.say(f"compiling {name} (log: {log})")
+        self._layout.binaries.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        command = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", binary.flags, "-o", partial]
+        environment = {**os.environ, "CGO_ENABLED": "0"}
+        modfile = _patched_modfile(name, go, module, self._layout.cache, environment)
+        if modfile:
+            command += ["-modfile", modfile]
+        run_logged([*command, binary.package], log, environment=environment, folder=module)
+        partial.chmod(0o755)
+        partial.replace(path)
+        self._forget_old(name, path)
+        self._progress.say(f"compiled {name}: {path.stat().st_size / 2**20:.0f} MiB")
+        return path
+
+    def _forget_old(self, name, current):
+        """Keeps the current and the one built before it: the cache is shared by checkouts."""
+        others = [
+            path
+            for path in self._layout.binaries.iterdir()
+            if re.fullmatch(re.escape(name) + "-[0-9a-f]{16}", path.name) and path != current
+        ]
+        others.sort(key=lambda path: path.stat().st_mtime)
+        for path in others[:-1]:
+            path.unlink()
+
+
+_RECIPE = "go build 1"
+"""Changes when the way of building changes."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One line put into a copy of a pinned dependency before it is compiled."""
+
+    package: str
+    file: str
+    before: str
+    insert: str
+
+
+_PATCHES = {
+    # Its client is limited to 5 requests a second and no flag raises that: the polling for
+    # a dozen volumes' helper pods alone uses that up, and volumes wait for one another.
+    "local-path-provisioner": Patch(
+        "github.com/rancher/local-path-provisioner",
+        "main.go",
+        "\tkubeClient, err := clientset.NewForConfig(config)\n",
+        "\tconfig.QPS, config.Burst = 100, 200\n",
+    ),
+}
+
+
+def _patch_inputs(name):
+    patch = _PATCHES.get(name)
+    return (patch.before, patch.insert) if patch else ()
+
+
+def _patched_modfile(name, go, module, cache, environment):
+    """Copies the dependency with the patch and returns a go.mod that uses the copy."""
+    patch = _PATCHES.get(name)
+    if not patch:
+        return None
+    listing = run(go, "list", "-mod=readonly", "-f", "{{.Dir}}", patch.package, environment=environment, folder=module)
+    original = type(cache)(listing.stdout.strip())
+    text = (original / patch.file).read_text()
+    if text.count(patch.before) != 1:
+        raise SandboxError(f"{patch.package}/{patch.file} has not exactly one line `{patch.before.strip()}`; the patch needs a look")
+    folder = cache / "patched" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    copy = folder / "source"
+    shutil.copytree(original, copy, copy_function=shutil.copyfile)
+    (copy / patch.file).write_text(text.replace(patch.before, patch.insert + patch.before))
+    modfile = folder / "go.mod"
+    modfile.write_text((module / "go.mod").read_text() + f"\nreplace {patch.package} => {copy}\n")
+    shutil.copyfile(module / "go.sum", folder / "go.sum")
+    return modfile

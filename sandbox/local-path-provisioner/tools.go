@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the program this module pins.
+package tools
+
+import _ "github.com/rancher/local-path-provisioner"

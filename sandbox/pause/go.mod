@@ -1,0 +1,3 @@
+module wesago.example/sandbox/pause
+
+go 1.25.0

@@ -1,0 +1,184 @@
+//! What a pod reads of ConfigMaps and Secrets, hashed into its template: a changed setting rolls exactly
+//! the pods that read it, and the diff says why.
+//!
+//! The plan's ConfigMaps are known when it is composed. The values of Secrets are known only to the
+//! run; it calls [`fold_secrets`] on each object before the write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::object::Object;
+
+/// The annotation of a pod template that holds the hash.
+pub const CONFIG_ANNOTATION: &str = "wesago/config";
+
+/// The kind of object a pod reads settings from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SourceKind {
+    ConfigMap,
+    Secret,
+}
+
+/// One place where a pod reads settings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reference {
+    pub(super) kind: SourceKind,
+    pub(super) name: String,
+    /// The key, or all of them.
+    pub(super) key: Option<String>,
+    /// The pod starts without it.
+    pub(super) optional: bool,
+    /// The JSON pointer of the name inside the object.
+    pub(super) pointer: String,
+}
+
+/// The content of ConfigMaps or Secrets by name and key.
+pub type Contents = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
+
+/// Folds the values of the Secrets that the pods of `object` read into its `wesago/config` annotation.
+/// Call it once for an object of a composed plan. Secrets that are not in `secrets` do not count: they
+/// are not the plan's. A pod that reads one key is not changed by another.
+pub fn fold_secrets(object: &mut Object, secrets: &Contents) {
+    fold(object, SourceKind::Secret, secrets);
+}
+
+/// Folds the content of the ConfigMaps that the pods of `object` read into its annotation.
+pub(super) fn fold_configs(object: &mut Object, configs: &Contents) {
+    fold(object, SourceKind::ConfigMap, configs);
+}
+
+fn fold(object: &mut Object, kind: SourceKind, contents: &Contents) {
+    // The name, the key and the value of all that is read, each once, in a fixed order.
+    let mut read: BTreeSet<(&str, &str, &[u8])> = BTreeSet::new();
+    let references = references(object);
+    for reference in references.iter().filter(|reference| reference.kind == kind) {
+        let Some((name, keys)) = contents.get_key_value(&reference.name) else { continue };
+        for (key, value) in keys {
+            if reference.key.as_ref().is_none_or(|wanted| wanted == key) {
+                read.insert((name, key, value));
+            }
+        }
+    }
+    if read.is_empty() {
+        return;
+    }
+    let mut hash = Sha256::new();
+    // Lengths first, or `ab` + `c` would be `a` + `bc`.
+    let mut add = |bytes: &[u8]| {
+        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(bytes);
+    };
+    for (name, key, value) in read {
+        add(name.as_bytes());
+        add(key.as_bytes());
+        add(value);
+    }
+    let Some(metadata) = object.template_metadata() else { return };
+    let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    let Some(annotations) = annotations.as_object_mut() else { return };
+    // What was folded before is part of it: ConfigMaps and Secrets share one annotation.
+    if let Some(before) = annotations.get(CONFIG_ANNOTATION).and_then(Value::as_str) {
+        add(before.as_bytes());
+    }
+    annotations.insert(CONFIG_ANNOTATION.into(), short_hex(&hash.finalize()).into());
+}
+
+/// Returns the first 64 bits as hexadecimal digits: enough to tell versions apart, short enough to read.
+fn short_hex(digest: &[u8]) -> String {
+    digest.iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Returns every place where the pods of `object` read a ConfigMap or a Secret.
+pub(super) fn references(object: &Object) -> Vec<Reference> {
+    let Some(pod) = object.pod_spec() else { return Vec::new() };
+    let root = match object.kind() {
+        "Pod" => "/spec",
+        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+        _ => "/spec/template/spec",
+    };
+    let mut found = Vec::new();
+    for list in ["initContainers", "containers"] {
+        for (at, container) in items(pod, list).enumerate() {
+            let here = format!("{root}/{list}/{at}");
+            for (at, source) in items(container, "envFrom").enumerate() {
+                let here = format!("{here}/envFrom/{at}");
+                whole(&mut found, source, "configMapRef", "name", SourceKind::ConfigMap, &here);
+                whole(&mut found, source, "secretRef", "name", SourceKind::Secret, &here);
+            }
+            for (at, variable) in items(container, "env").enumerate() {
+                let here = format!("{here}/env/{at}/valueFrom");
+                let Some(from) = variable.get("valueFrom") else { continue };
+                one_key(&mut found, from, "configMapKeyRef", SourceKind::ConfigMap, &here);
+                one_key(&mut found, from, "secretKeyRef", SourceKind::Secret, &here);
+            }
+        }
+    }
+    for (at, volume) in items(pod, "volumes").enumerate() {
+        let here = format!("{root}/volumes/{at}");
+        whole(&mut found, volume, "configMap", "name", SourceKind::ConfigMap, &here);
+        whole(&mut found, volume, "secret", "secretName", SourceKind::Secret, &here);
+        if let Some(projected) = volume.get("projected") {
+            for (at, source) in items(projected, "sources").enumerate() {
+                let here = format!("{here}/projected/sources/{at}");
+                whole(&mut found, source, "configMap", "name", SourceKind::ConfigMap, &here);
+                whole(&mut found, source, "secret", "name", SourceKind::Secret, &here);
+            }
+        }
+    }
+    found
+}
+
+fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(list).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn is_optional(source: &Value) -> bool {
+    source.get("optional").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// Adds a source read with all its keys, or with those of its `items`.
+fn whole(found: &mut Vec<Reference>, holder: &Value, field: &str, name: &str, kind: SourceKind, at: &str) {
+    let Some(source) = holder.get(field) else { return };
+    let Some(text) = source.get(name).and_then(Value::as_str) else { return };
+    let reference = |key: Option<String>, pointer: String| Reference {
+        kind,
+        name: text.to_owned(),
+        key,
+        optional: is_optional(source),
+        pointer,
+    };
+    let listed = source.get("items").and_then(Value::as_array);
+    match listed.filter(|list| !list.is_empty()) {
+        None => found.push(reference(None, format!("{at}/{field}/{name}"))),
+        Some(list) => {
+            for (index, item) in list.iter().enumerate() {
+                if let Some(key) = item.get("key").and_then(Value::as_str) {
+                    let pointer = format!("{at}/{field}/items/{index}/key");
+                    found.push(reference(Some(key.to_owned()), pointer));
+                }
+            }
+        }
+    }
+}
+
+/// Adds a source of one environment variable.
+fn one_key(found: &mut Vec<Reference>, holder: &Value, field: &str, kind: SourceKind, at: &str) {
+    let Some(source) = holder.get(field) else { return };
+    let text = |name: &str| source.get(name).and_then(Value::as_str);
+    if let (Some(name), Some(key)) = (text("name"), text("key")) {
+        found.push(Reference {
+            kind,
+            name: name.to_owned(),
+            key: Some(key.to_owned()),
+            optional: is_optional(source),
+            pointer: format!("{at}/{field}/key"),
+        });
+    }
+}

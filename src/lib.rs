@@ -4,7 +4,7 @@
 //! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
 //!
 //! ```text
-//! L0 object clock entropy problem    objects, time, randomness, places in source text
+//! L0 object condition clock entropy problem    objects, statuses, time, randomness, places in text
 //! L1 plan yaml readiness             the DAG; YAML as kubectl reads it; is an object ready?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod compose;
+pub mod condition;
 pub mod engine;
 pub mod entropy;
 pub mod event;

@@ -1,5 +1,28 @@
 //! L1: is an object ready? Pure rules over what the server last said, what our write was answered and
 //! what is known of the cluster. Nothing here waits, asks or remembers.
+//!
+//! First come the rules for every kind (`generic`): the object is the one we wrote, the server knows our
+//! generation, the controller has seen it. Then the rule of its kind. The words are kstatus'; where its
+//! rules are too weak (a Job that runs, a Deployment read before its controller saw it) ours are stricter.
+
+mod custom;
+mod extensions;
+mod facts;
+mod generic;
+mod jobs;
+mod network;
+mod pods;
+mod policy;
+mod storage;
+mod words;
+mod workloads;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod stale_ready;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,6 +31,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Generation, GroupKind, Object, Uid};
+use facts::Subject;
 
 /// What an object is, in the words of kstatus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +71,8 @@ pub struct Receipt {
     pub generation: Generation,
     /// True when our write changed the object; false for one proven or found unchanged.
     pub changed: bool,
-    /// When the answer came, in wall time.
+    /// When the answer came, in wall time. Rules compare it with stamps of the server, so the nearer it is
+    /// to the server's clock (its `Date` header), the better they are.
     pub applied_at: Timestamp,
 }
 
@@ -58,6 +83,9 @@ pub struct Surroundings {
     pub storage_classes: Option<BTreeMap<String, StorageClass>>,
     /// Kinds with their version that discovery serves: `(version, kind)`.
     pub served: BTreeSet<(String, GroupKind)>,
+    /// Custom kinds without a `status` subresource in discovery: nobody will ever report on them, so there
+    /// is nothing to wait for. A kind that is not listed is given a moment to report.
+    pub without_status: BTreeSet<GroupKind>,
 }
 
 /// What matters of a StorageClass.
@@ -75,7 +103,40 @@ pub struct Assessment {
     /// What the object is now.
     pub readiness: Readiness,
     /// When the same facts could give another answer, by time alone; `None` when only news can.
+    ///
+    /// Discovery has no watch: a CustomResourceDefinition that is established but not served yet asks to
+    /// be assessed again soon, with fresh [`Surroundings::served`].
     pub again_in: Option<Duration>,
+}
+
+impl Assessment {
+    fn of(readiness: Readiness) -> Self {
+        Self { readiness, again_in: None }
+    }
+
+    fn current() -> Self {
+        Self::of(Readiness::Current { note: None })
+    }
+
+    fn noted(note: impl Into<String>) -> Self {
+        Self::of(Readiness::Current { note: Some(note.into()) })
+    }
+
+    fn current_with(note: Option<String>) -> Self {
+        Self::of(Readiness::Current { note })
+    }
+
+    fn in_progress(reason: impl Into<String>) -> Self {
+        Self::of(Readiness::InProgress { reason: reason.into() })
+    }
+
+    fn failed(reason: impl Into<String>) -> Self {
+        Self::of(Readiness::Failed { reason: reason.into() })
+    }
+
+    fn again_in(self, again_in: Duration) -> Self {
+        Self { again_in: Some(again_in), ..self }
+    }
 }
 
 /// Returns what `object` is, as seen by the one who wrote it and was answered `receipt`.
@@ -85,6 +146,70 @@ pub fn assess(
     surroundings: &Surroundings,
     now: Timestamp,
 ) -> Assessment {
-    let _ = (object, receipt, surroundings, now);
-    Assessment { readiness: Readiness::NotFound, again_in: None }
+    let Some(object) = object else { return Assessment::of(Readiness::NotFound) };
+    let subject = Subject { object, receipt, surroundings, now };
+    generic::before_any_rule(&subject).unwrap_or_else(|| rule_of_kind(&subject))
+}
+
+/// Returns the answer of the rule for the object's kind.
+fn rule_of_kind(subject: &Subject<'_>) -> Assessment {
+    match (subject.object.group(), subject.object.kind()) {
+        ("apps", "Deployment") => workloads::deployment(subject),
+        ("apps", "StatefulSet") => workloads::stateful_set(subject),
+        ("apps", "DaemonSet") => workloads::daemon_set(subject),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => workloads::replica_set(subject),
+        ("batch", "Job") => jobs::job(subject),
+        ("batch", "CronJob") => jobs::cron_job(subject),
+        ("", "Pod") => pods::pod(subject),
+        ("", "PersistentVolumeClaim") => storage::claim(subject),
+        ("", "PersistentVolume") => storage::volume(subject),
+        ("", "Service") => network::service(subject),
+        ("", "Namespace") => extensions::namespace(subject),
+        ("", "ResourceQuota") => policy::resource_quota(subject),
+        ("policy", "PodDisruptionBudget") => policy::disruption_budget(subject),
+        ("autoscaling", "HorizontalPodAutoscaler") => policy::autoscaler(subject),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => extensions::definition(subject),
+        ("apiregistration.k8s.io", "APIService") => extensions::api_service(subject),
+        // Ingress, ConfigMap, Secret, RBAC, classes and the like: to be there is all they do. An Ingress
+        // gets an address only where a controller writes one, so nobody should wait for it.
+        (group, _) if generic::is_built_in(group) => Assessment::current(),
+        _ => custom::custom_resource(subject),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::{Case, object};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_absent_object_is_not_found() {
+        let case = Case::new(object("v1", "ConfigMap", json!({})));
+        let answer = assess(None, &case.receipt, &case.surroundings, case.now);
+        assert_eq!(answer, Assessment::of(Readiness::NotFound));
+    }
+
+    #[test]
+    fn kinds_that_only_have_to_be_there_are_current() {
+        for (api_version, kind) in [
+            ("v1", "ConfigMap"),
+            ("v1", "Secret"),
+            ("v1", "ServiceAccount"),
+            ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+            ("networking.k8s.io/v1", "Ingress"),
+            ("networking.k8s.io/v1", "NetworkPolicy"),
+            ("storage.k8s.io/v1", "StorageClass"),
+            ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+        ] {
+            Case::new(object(api_version, kind, json!({}))).is("current");
+        }
+    }
+
+    #[test]
+    fn a_foreign_kind_with_a_known_name_is_judged_as_a_custom_resource() {
+        // Not `apps`: its status speaks another language.
+        let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        Case::new(object("example.org/v1", "Deployment", status)).is("current");
+    }
 }

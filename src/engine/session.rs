@@ -74,7 +74,10 @@ impl Session {
         let scopes = scopes(&catalog, plan, &inventory);
         let listings = list_all(tools, &scopes).await?;
         let mut session = Self {
-            surroundings: Surroundings { storage_classes: None, served: catalog.served().collect() },
+            surroundings: Surroundings {
+                served: catalog.served().collect(),
+                ..Surroundings::default()
+            },
             catalog,
             inventory,
             known,

@@ -12,6 +12,7 @@ from .imagebuild import ImageBuilder
 from .kubeconfig import UserContext, user_file
 from .node import Node
 from .pki import Authority
+from .seed import Seed
 
 
 class Cluster:
@@ -28,6 +29,7 @@ class Cluster:
         self.kube = layout.state / "kube"
         self.control_plane = ControlPlane(layout, self.kube, self.authority, self.api, progress)
         self.addons = Addons(layout, self.kube, self.images.digest)
+        self.seed = Seed(layout, self.images, progress)
         self._record_file = layout.state / "cluster.json"
 
     def record(self):

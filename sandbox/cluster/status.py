@@ -17,7 +17,7 @@ def collect(layout, progress):
         return {"up": False, "state": str(layout.state)}
     expected = [daemon for daemon in cluster.daemons() if daemon.name != "kwok" or record.get("fake_nodes")]
     daemons = [_daemon(daemon) for daemon in expected]
-    nodes = [{"name": node.name, "ready": node.ready(), "images": sorted(node.loaded())} for node in cluster.nodes()]
+    nodes = [{"name": node.name, "ready": node.ready(), "images": sorted(node.store.loaded())} for node in cluster.nodes()]
     answers = {"api": cluster.api.ready()}
     if nodes:
         answers["dns"] = checks.dns_answers()

@@ -3,7 +3,6 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from . import addons, checks, network
 from .addresses import MAXIMUM_NODES, node_names
@@ -16,6 +15,7 @@ from .leftovers import forget_before_boot
 from .ownership import claim, exclusive
 from .packages import RUNNING, install, require_root, require_space, require_system
 from .pki import ADMIN, CONTROL_PLANE
+from .seed import plant
 from .wait import until
 
 
@@ -25,6 +25,7 @@ def up(layout, progress, nodes=None, fake_nodes=None):
     require_root()
     install(RUNNING, progress)
     require_space(layout.state, 4)
+    network.require_free(layout.state)
     with exclusive(layout):
         claim(layout)
         Up(Cluster(layout, progress)).run(nodes, fake_nodes)
@@ -44,19 +45,22 @@ class Up:
         count = self._node_count(nodes, record)
         fake = record.get("fake_nodes", 0) if fake_nodes is None else fake_nodes
         self._programs(fake)
+        # Nodes that are there already get what is new one image at a time.
+        grows = any(not (node.folder / "containerd" / "root").exists() for node in map(cluster.node, node_names(count)))
+        seed = cluster.seed.ensure() if grows else None
         forget_before_boot(cluster)
         Host(cluster.layout).remember()
         network.prepare_host(cluster.layout.state)
-        cluster.write_record(nodes=count, fake_nodes=fake, kubeconfig=str(self._kubeconfig_file(record)))
+        cluster.write_record(nodes=count, fake_nodes=fake, **self._kubeconfig(record))
         self._certificates()
         self._changed = any(daemon.pid() is None for daemon in cluster.daemons() if daemon is not cluster.control_plane.kwok)
         with ThreadPoolExecutor(max_workers=count + 1) as pool:
-            runtimes = [pool.submit(self._runtime, node, count) for node in cluster.nodes()]
+            beside = [pool.submit(cluster.user_context().write, cluster.authority)]
+            beside += [pool.submit(self._runtime, node, count, seed) for node in cluster.nodes()]
             self._control_plane(fake, count)
-            for runtime in runtimes:
-                runtime.result()
+            for work in beside:
+                work.result()
         self._nodes(count)
-        cluster.user_context().write(cluster.authority)
         self._say(f"up: {self._summary(count, fake)}; context `sandbox` is in {cluster.user_context().file}")
 
     def _node_count(self, wanted, record):
@@ -81,8 +85,13 @@ class Up:
         if fake:
             cluster.binaries.build("kwok")
 
-    def _kubeconfig_file(self, record):
-        return record.get("kubeconfig") or user_file()
+    def _kubeconfig(self, record):
+        """Returns where the context goes, and what of that path was not there before."""
+        if "kubeconfig" in record:
+            return {}
+        file = user_file().absolute()
+        created = [str(path) for path in (file, file.parent) if not path.exists()]
+        return {"kubeconfig": str(file), "kubeconfig_created": created}
 
     def _certificates(self):
         cluster = self._cluster
@@ -107,23 +116,24 @@ class Up:
             self._changed |= cluster.addons.apply(addons.SERVICES)
         self._say("the API server is ready")
 
-    def _runtime(self, node, count):
-        """Brings up a node's containerd with the system images, then its kubelet, then the rest."""
+    def _runtime(self, node, count, seed):
+        """Brings up a node's containerd with its images, then its kubelet and kube-proxy."""
         node.prepare(count)
-        node.start_containerd()
-        images = [image for image in IMAGES.values() if image.node and self._cluster.images.present(image)]
-        self._load(node, [image for image in images if image.system])
+        if seed and plant(seed, node.folder):
+            self._say(f"{node.name} has its images")
+        node.store.start_containerd()
+        self._load(node)
         until(self._cluster.api.ready, 150, "the API server's readiness", f"look at {self._cluster.control_plane.apiserver.log}", interval_seconds=0.1)
         node.start_kubelet()
         node.start_proxy()
-        self._load(node, [image for image in images if not image.system])
 
-    def _load(self, node, images):
-        for image in images:
-            archive = self._cluster.images.build(image)
-            if node.load(image.name, archive, self._cluster.images.digest(image)):
+    def _load(self, node):
+        """Loads what an older node lacks of the present images."""
+        for name, digest in self._cluster.seed.wanted().items():
+            if node.store.loaded().get(name) != digest:
+                node.store.load(name, self._cluster.images.build(IMAGES[name]), digest)
                 self._changed = True
-                self._say(f"loaded {image.name} into {node.name}")
+                self._say(f"loaded {name} into {node.name}")
 
     def _nodes(self, count):
         cluster = self._cluster

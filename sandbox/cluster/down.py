@@ -126,7 +126,8 @@ class Down:
         if left:
             # Removing through a mount would remove what is on the other side of it.
             raise SandboxError(f"{left[0]} is still mounted; find its user with `fuser -m {left[0]}` and run `down` again")
-        shutil.rmtree(self._layout.state)
+        # Tens of thousands of links to image files: three times as fast as in Python.
+        run("rm", "--recursive", "--force", "--one-file-system", self._layout.state)
 
 
 def only_kubectl_caches(folder):

@@ -64,11 +64,12 @@ impl Tracked {
     }
 }
 
-/// Returns true when `object` is an earlier state of the same life than `known`. Resource versions of one
-/// kind can be compared as numbers (KEP-5504); where they cannot, the later arrival wins.
+/// Returns true when `object` is an earlier state than `known`, of this life or of one before: a watch that
+/// begins before a recreation tells the old life's end after our write was answered. Resource versions of
+/// one kind can be compared as numbers (KEP-5504); where they cannot, the later arrival wins.
 fn is_older(object: &Object, known: &Object) -> bool {
     let number = |object: &Object| object.resource_version().parse::<u64>().ok();
-    object.uid() == known.uid() && number(object).zip(number(known)).is_some_and(|(new, old)| new < old)
+    number(object).zip(number(known)).is_some_and(|(new, old)| new < old)
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,47 @@
+//! Aggregated discovery: the two documents that tell what kinds are served.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+
+/// Returns the document of `/api` (the core group) or `/apis` (all others).
+pub(crate) fn document(kinds: &[Kind], core: bool) -> Value {
+    let groups: BTreeSet<&str> =
+        kinds.iter().map(|kind| kind.group.as_str()).filter(|group| group.is_empty() == core).collect();
+    let items: Vec<Value> = groups.into_iter().map(|group| group_entry(kinds, group)).collect();
+    json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
+        "items": items,
+    })
+}
+
+fn group_entry(kinds: &[Kind], group: &str) -> Value {
+    let of_group: Vec<&Kind> = kinds.iter().filter(|kind| kind.group == group).collect();
+    let mut versions: Vec<&str> = Vec::new();
+    for kind in &of_group {
+        if !versions.contains(&kind.version.as_str()) {
+            versions.push(&kind.version);
+        }
+    }
+    let resource = |kind: &Kind| {
+        json!({
+            "resource": kind.plural,
+            "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+            "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+            "singularResource": kind.kind.to_lowercase(),
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        })
+    };
+    let versions: Vec<Value> = versions
+        .into_iter()
+        .map(|version| {
+            let resources: Vec<Value> =
+                of_group.iter().filter(|kind| kind.version == version).map(|kind| resource(kind)).collect();
+            json!({"version": version, "resources": resources, "freshness": "Current"})
+        })
+        .collect();
+    let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
+    json!({"metadata": metadata, "versions": versions})
+}

@@ -1,0 +1,193 @@
+//! What the server holds: the objects, and the history of every change, from which watches are served and
+//! against which a test can hold its promises.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::fields::FieldSet;
+use super::kinds::Kind;
+
+/// What names an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    /// Empty for a cluster-scoped object.
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// Who owns which fields of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manager {
+    pub(crate) name: String,
+    /// `Apply` or `Update`.
+    pub(crate) operation: &'static str,
+    pub(crate) subresource: &'static str,
+    pub(crate) time: Timestamp,
+    pub(crate) fields: FieldSet,
+}
+
+/// An object, without its `managedFields`, and its managers.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) object: Value,
+    pub(crate) managers: Vec<Manager>,
+    /// Both together, as it is sent.
+    pub(crate) rendered: Arc<Value>,
+}
+
+/// One change of one object.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    pub(crate) version: u64,
+    /// Since the server's start.
+    pub(crate) at: Duration,
+    /// Who asked for it: the user agent of the request.
+    pub(crate) agent: String,
+    pub(crate) key: Key,
+    pub(crate) before: Option<Arc<Value>>,
+    pub(crate) after: Option<Arc<Value>>,
+    /// The object as a watch tells of its end; it carries the version of the deletion.
+    pub(crate) last_words: Option<Arc<Value>>,
+}
+
+/// The server's state.
+pub(crate) struct Store {
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) objects: BTreeMap<Key, Stored>,
+    pub(crate) history: Vec<Commit>,
+    /// Watches cannot begin before this version.
+    pub(crate) compacted: u64,
+    pub(crate) continuations: BTreeMap<String, (u64, Vec<Arc<Value>>)>,
+    pub(crate) version: watch::Sender<u64>,
+    epoch: Timestamp,
+    origin: Instant,
+    next_id: u64,
+}
+
+impl Store {
+    /// Returns an empty server whose wall clock reads `epoch` now.
+    pub(crate) fn new(epoch: Timestamp) -> Self {
+        Self {
+            kinds: Kind::built_in(),
+            objects: BTreeMap::new(),
+            history: Vec::new(),
+            compacted: 0,
+            continuations: BTreeMap::new(),
+            version: watch::Sender::new(1),
+            epoch,
+            origin: Instant::now(),
+            next_id: 0,
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Returns the server's wall time, in whole seconds as the API has it.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.epoch + self.elapsed();
+        Timestamp::from_second(now.as_second()).unwrap()
+    }
+
+    pub(crate) fn current_version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// Returns a number that was never returned before, for names and uids.
+    pub(crate) fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub(crate) fn kind_of(&self, key: &Key) -> Kind {
+        let found = self.kinds.iter().find(|kind| kind.group == key.group && kind.kind == key.kind);
+        found.unwrap().clone()
+    }
+
+    /// Puts an object in, or replaces it, as a new version.
+    pub(crate) fn put(&mut self, agent: &str, key: &Key, mut object: Value, managers: Vec<Manager>) -> Arc<Value> {
+        let version = self.current_version() + 1;
+        object["metadata"]["resourceVersion"] = version.to_string().into();
+        let rendered = Arc::new(render(&object, &managers));
+        let stored = Stored { object, managers, rendered: Arc::clone(&rendered) };
+        let before = self.objects.insert(key.clone(), stored).map(|before| before.rendered);
+        self.commit(agent, key, before, Some(Arc::clone(&rendered)), None);
+        rendered
+    }
+
+    /// Takes an object out.
+    pub(crate) fn remove(&mut self, agent: &str, key: &Key) {
+        let Some(stored) = self.objects.remove(key) else { return };
+        let mut last = (*stored.rendered).clone();
+        last["metadata"]["resourceVersion"] = (self.current_version() + 1).to_string().into();
+        self.commit(agent, key, Some(stored.rendered), None, Some(Arc::new(last)));
+        if key.kind == "CustomResourceDefinition" {
+            self.kinds.retain(|kind| key.name != format!("{}.{}", kind.plural, kind.group));
+        }
+    }
+
+    fn commit(
+        &mut self,
+        agent: &str,
+        key: &Key,
+        before: Option<Arc<Value>>,
+        after: Option<Arc<Value>>,
+        last_words: Option<Arc<Value>>,
+    ) {
+        let version = self.current_version() + 1;
+        let (agent, key) = (agent.to_owned(), key.clone());
+        self.history.push(Commit { version, at: self.elapsed(), agent, key, before, after, last_words });
+        self.version.send_replace(version);
+    }
+
+    /// Forgets the history up to now: watches and pages that begin before it are refused.
+    pub(crate) fn compact(&mut self) {
+        self.compacted = self.current_version();
+        self.continuations.clear();
+    }
+
+    /// Returns the part of the history after a version.
+    pub(crate) fn since(&self, version: u64) -> &[Commit] {
+        let first = self.history.partition_point(|commit| commit.version <= version);
+        &self.history[first..]
+    }
+}
+
+/// Returns an object with its `managedFields`.
+fn render(object: &Value, managers: &[Manager]) -> Value {
+    let mut object = object.clone();
+    let api_version = object["apiVersion"].clone();
+    let entries: Vec<Value> = managers
+        .iter()
+        .map(|manager| {
+            let mut entry = json!({
+                "manager": manager.name, "operation": manager.operation, "apiVersion": api_version,
+                "time": manager.time.to_string(), "fieldsType": "FieldsV1",
+                "fieldsV1": manager.fields.to_json(),
+            });
+            if !manager.subresource.is_empty() {
+                entry["subresource"] = manager.subresource.into();
+            }
+            entry
+        })
+        .collect();
+    if !entries.is_empty() {
+        object["metadata"]["managedFields"] = entries.into();
+    }
+    object
+}

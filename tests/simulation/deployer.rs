@@ -1,0 +1,169 @@
+//! One run of the program in a simulated world: the real engine over the real client, with a recorder for
+//! its events, interrupts at given moments, and a death at any await.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::time::Instant;
+use wesago::clock::Clock;
+use wesago::cluster::Cluster;
+use wesago::engine::{Emitter, Engine, EngineError, RunIdentity, SecretSources};
+use wesago::entropy::Entropy;
+use wesago::event::{CancelReason, Event, Verdict};
+use wesago::plan::{Plan, SecretSource};
+use wesago::report::{Fanout, Reporter};
+
+use crate::journal::{Journal, RunId, What};
+use crate::network::{Connection, Weather};
+use crate::world::World;
+
+/// No run may take longer than this, whatever happens: deadlines, retries and answers are all bounded.
+const HANGS_AFTER: Duration = Duration::from_secs(6 * 3600);
+
+/// What the program is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Deploy,
+    Teardown { delete_data: bool },
+}
+
+/// When the program dies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Death {
+    /// So long after its start.
+    At(Duration),
+    /// In the instant after so many requests.
+    AfterRequests(u64),
+}
+
+/// What befalls a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) weather: Weather,
+    pub(crate) death: Option<Death>,
+    pub(crate) interrupts: Vec<(Duration, CancelReason)>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Ending {
+    Ended(Result<Verdict, EngineError>),
+    Killed,
+    Hung,
+}
+
+impl Ending {
+    /// Returns true when everything asked for is there.
+    pub(crate) fn is_success(&self) -> bool {
+        *self == Self::Ended(Ok(Verdict::Succeeded))
+    }
+}
+
+/// A run, as remembered for the oracle.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) command: Command,
+    pub(crate) plan: Plan,
+    pub(crate) fate: Fate,
+    pub(crate) ending: Ending,
+}
+
+/// Writes the events of a run into the journal.
+struct Recorder {
+    journal: Journal,
+    run: RunId,
+}
+
+impl Reporter for Recorder {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        self.journal.write(What::Told { run: self.run, event: Box::new(event.clone()) });
+        Ok(())
+    }
+}
+
+/// Gives every secret value that is asked for, each another one.
+struct Values {
+    given: std::cell::Cell<u64>,
+    run: RunId,
+}
+
+impl SecretSources for Values {
+    fn value(&self, source: &SecretSource) -> Result<Option<Vec<u8>>, String> {
+        assert!(matches!(source, SecretSource::Generate(_)), "{source:?}");
+        self.given.set(self.given.get() + 1);
+        Ok(Some(format!("value-{}-{}", self.run, self.given.get()).into_bytes()))
+    }
+}
+
+impl World {
+    /// Runs the program once.
+    pub(crate) async fn run(&mut self, command: Command, plan: &Plan, fate: Fate) -> Run {
+        let id = RunId::try_from(self.runs.len() + 1).unwrap();
+        let described = format!("{command:?} {fate:?}");
+        let described = described.split("ends: ").next().unwrap_or_default().to_owned();
+        self.journal.write(What::Began { run: id, command: described });
+        let connection = Connection {
+            server: self.server.clone(),
+            journal: self.journal.clone(),
+            run: id,
+            weather: fate.weather.clone(),
+            random: Arc::new(Mutex::new(self.random.fork(&format!("network {id}")))),
+            next_id: Arc::clone(&self.next_request),
+        };
+        let ending = drive(self, connection, command, plan, &fate).await;
+        let how = format!("{ending:?}");
+        self.journal.write(What::Ended { run: id, how });
+        let run = Run { id, command, plan: plan.clone(), fate, ending };
+        self.runs.push(run.clone());
+        run
+    }
+}
+
+async fn drive(world: &World, connection: Connection, command: Command, plan: &Plan, fate: &Fate) -> Ending {
+    let id = connection.run;
+    let began = Instant::now();
+    let mut requests = world.journal.requests();
+    let sent_before = *requests.borrow();
+    let clock = Clock::starting_at(world.now());
+    let entropy = Entropy::from_seed(world.seed).fork(&format!("run {id}"));
+    let identity = RunIdentity { run: format!("run-{id}"), context: "simulation".into(), server: "memory".into() };
+    let cluster = Cluster::new(kube::Client::new(connection, "default"));
+    let engine = Engine::new(cluster, clock, entropy, identity);
+    let mut fanout = Fanout::default();
+    fanout.add("recorder", Recorder { journal: world.journal.clone(), run: id });
+    let mut emitter = Emitter::new(clock, &mut fanout);
+    let values = Values { given: std::cell::Cell::new(0), run: id };
+    let interrupts = futures::stream::iter(fate.interrupts.clone()).then(|(after, reason)| async move {
+        tokio::time::sleep_until(began + after).await;
+        reason
+    });
+    // After the last interrupt there is silence, not an end.
+    let interrupts = Box::pin(interrupts.chain(futures::stream::pending()));
+    let work = async {
+        match command {
+            Command::Deploy => engine.deploy(plan, &values, interrupts, &mut emitter).await,
+            Command::Teardown { delete_data } => {
+                engine.teardown(plan, delete_data, interrupts, &mut emitter).await
+            }
+        }
+    };
+    let death = async {
+        match fate.death {
+            Some(Death::At(after)) => tokio::time::sleep_until(began + after).await,
+            Some(Death::AfterRequests(count)) => {
+                // The journal outlives every run.
+                let _journal_lives = requests.wait_for(|sent| *sent >= sent_before + count).await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = death => Ending::Killed,
+        ended = work => Ending::Ended(ended),
+        () = tokio::time::sleep(HANGS_AFTER) => Ending::Hung,
+    }
+}

@@ -1,0 +1,28 @@
+//! The simulated world: the real engine and the real client over an API server in memory, with
+//! controllers, faults and a clock that stands still until all have done their work. One seed is one
+//! story; the oracle holds it against the promises of the program.
+//!
+//! - `WESAGO_SIM_SEEDS=2000 cargo test --test simulation` lives through so many stories;
+//! - `WESAGO_SIM_SEED=7 cargo test --test simulation` replays one and prints all that happened;
+//! - a seed that once failed stands in `seeds.txt` and is always run.
+
+#[cfg(test)]
+mod api_server;
+#[cfg(test)]
+mod controllers;
+#[cfg(test)]
+mod deployer;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod world;

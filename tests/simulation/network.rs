@@ -1,0 +1,339 @@
+//! The way between one run of the program and the server, as a tower service: it takes time, and it can
+//! fail in every way a network and a busy server do. A request that is under way goes on when its sender
+//! dies.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, Response};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::api_server::{Answer, ApiServer, Request};
+use crate::journal::{Journal, RunId, What};
+use crate::random::Random;
+
+type ServerBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How often each fault happens, in a thousand requests, and until when.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Weather {
+    pub(crate) slow: u64,
+    pub(crate) refused: u64,
+    pub(crate) lost: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) too_many: u64,
+    pub(crate) server_error: u64,
+    pub(crate) gateway_timeout: u64,
+    pub(crate) cut_watch: u64,
+    pub(crate) silent_watch: u64,
+    pub(crate) late_watch: u64,
+    pub(crate) small_pages: u64,
+    /// No fault begins after this moment.
+    pub(crate) ends: Option<Instant>,
+}
+
+impl Weather {
+    /// Returns how much of each fault there is, for a seed.
+    pub(crate) fn random(random: &mut Random, ends: Instant) -> Self {
+        let mut some = |most: u64| if random.chance(400) { random.between(1, most) } else { 0 };
+        Self {
+            slow: some(200),
+            refused: some(150),
+            lost: some(150),
+            unanswered: some(40),
+            too_many: some(150),
+            server_error: some(100),
+            gateway_timeout: some(100),
+            cut_watch: some(700),
+            silent_watch: some(200),
+            late_watch: some(700),
+            small_pages: some(1000),
+            ends: Some(ends),
+        }
+    }
+}
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    Refused,
+    Lost,
+    Unanswered { served: bool },
+    TooMany { seconds: u64 },
+    ServerError { code: u16 },
+    GatewayTimeout,
+}
+
+/// The connection of one run; clones are the same connection.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) server: ApiServer,
+    pub(crate) journal: Journal,
+    pub(crate) run: RunId,
+    pub(crate) weather: Weather,
+    pub(crate) random: Arc<Mutex<Random>>,
+    pub(crate) next_id: Arc<Mutex<u64>>,
+}
+
+impl tower::Service<http::Request<Body>> for Connection {
+    type Response = Response<ServerBody>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let connection = self.clone();
+        let (sender, receiver) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Some(answer) = connection.carry(request).await {
+                // The program may have died meanwhile: nobody is left to be answered.
+                let _gone = sender.send(answer);
+            } else {
+                // Nobody answers, and nobody hangs up either.
+                sender_held(sender).await;
+            }
+        });
+        Box::pin(async move { receiver.await.unwrap_or_else(|_| Err(reset())) })
+    }
+}
+
+/// Holds a connection open until its other end is gone.
+async fn sender_held<T>(mut sender: oneshot::Sender<T>) {
+    sender.closed().await;
+}
+
+fn reset() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer")
+}
+
+impl Connection {
+    /// Carries a request to the server and its answer back; `None` when none ever comes.
+    async fn carry(self, request: http::Request<Body>) -> Option<Result<Response<ServerBody>, io::Error>> {
+        let request = self.read(request).await;
+        let id = self.fresh_id();
+        self.journal.write(What::Sent { run: self.run, id, request: Box::new(request.clone()) });
+        let (there, back, fault) = self.draw(&request);
+        tokio::time::sleep(there).await;
+        match fault {
+            Fault::None => {}
+            Fault::Refused => return Some(Err(self.fail(id, fault, reset()))),
+            Fault::Unanswered { served: false } => {
+                self.journal.note(format!("#{id} {fault:?}"));
+                return None;
+            }
+            Fault::TooMany { seconds } => {
+                let message = "too many requests, please try again later";
+                return Some(Ok(self.refuse(id, 429, "TooManyRequests", message, Some(seconds))));
+            }
+            Fault::ServerError { code } => {
+                return Some(Ok(self.refuse(id, code, "InternalError", "etcdserver: leader changed", None)));
+            }
+            Fault::Lost | Fault::GatewayTimeout | Fault::Unanswered { served: true } => {
+                self.journal.note(format!("#{id} {fault:?}"));
+            }
+        }
+        let answer = self.server.handle(&request, self.page());
+        let message = match &answer {
+            Answer::Json(code, value) if *code >= 400 => value["message"].as_str().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        self.journal.write(What::Served { run: self.run, id, code: answer.code(), message });
+        tokio::time::sleep(back).await;
+        Some(match fault {
+            Fault::Lost => Err(reset()),
+            Fault::Unanswered { .. } => return None,
+            Fault::GatewayTimeout => {
+                Ok(self.refuse(id, 504, "Timeout", "request did not complete within the allotted timeout", None))
+            }
+            _ => Ok(self.response(answer)),
+        })
+    }
+
+    async fn read(&self, request: http::Request<Body>) -> Request {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        Request {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            accept: header(&parts.headers, &ACCEPT),
+            content_type: header(&parts.headers, &CONTENT_TYPE),
+            agent: agent_of(self.run),
+            body,
+        }
+    }
+
+    fn fresh_id(&self) -> u64 {
+        let mut next = self.next_id.lock().unwrap();
+        *next += 1;
+        *next
+    }
+
+    fn is_stormy(&self) -> bool {
+        self.weather.ends.is_some_and(|ends| Instant::now() < ends)
+    }
+
+    /// Returns how long the request and its answer travel, and what goes wrong.
+    fn draw(&self, request: &Request) -> (Duration, Duration, Fault) {
+        let mut random = self.random.lock().unwrap();
+        let (there, back) = (random.millis(1, 8), random.millis(0, 8));
+        let roll = random.between(0, 999);
+        let (seconds, code) = (random.between(1, 5), *random.pick(&[500, 502, 503]));
+        let served = random.chance(500);
+        let slow = random.chance(self.weather.slow).then(|| random.millis(100, 6000));
+        if !self.is_stormy() {
+            return (there, back, Fault::None);
+        }
+        let mut below = 0;
+        let mut is = |share: u64| {
+            below += share;
+            roll < below
+        };
+        let weather = &self.weather;
+        let fault = if is(weather.refused) {
+            Fault::Refused
+        } else if is(weather.lost) {
+            Fault::Lost
+        } else if is(weather.unanswered) {
+            Fault::Unanswered { served }
+        } else if is(weather.too_many) {
+            Fault::TooMany { seconds }
+        } else if is(weather.server_error) {
+            Fault::ServerError { code }
+        } else if is(weather.gateway_timeout) {
+            Fault::GatewayTimeout
+        } else {
+            Fault::None
+        };
+        let is_watch = request.query.contains("watch=true");
+        let fault = if is_watch && matches!(fault, Fault::Lost | Fault::GatewayTimeout) { Fault::Refused } else { fault };
+        (there + slow.unwrap_or_default(), back, fault)
+    }
+
+    fn page(&self) -> Option<usize> {
+        let mut random = self.random.lock().unwrap();
+        let small = random.chance(self.weather.small_pages);
+        (small && self.is_stormy()).then_some(1)
+    }
+
+    fn fail(&self, id: u64, fault: Fault, error: io::Error) -> io::Error {
+        self.journal.note(format!("#{id} {fault:?}"));
+        error
+    }
+
+    fn refuse(&self, id: u64, code: u16, reason: &str, message: &str, after: Option<u64>) -> Response<ServerBody> {
+        self.journal.note(format!("#{id} answered {code}"));
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": reason, "code": code,
+        });
+        let mut response = self.response(Answer::Json(code, status));
+        if let Some(after) = after {
+            response.headers_mut().insert(RETRY_AFTER, after.into());
+        }
+        response
+    }
+
+    fn response(&self, answer: Answer) -> Response<ServerBody> {
+        let code = answer.code();
+        let full = |text: String| Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+        let body = match answer {
+            Answer::Json(_, value) => full(value.to_string()),
+            Answer::Text(_, text) => full(text),
+            Answer::Watch(lines) => self.carry_watch(lines),
+        };
+        Response::builder().status(code).header(CONTENT_TYPE, "application/json").body(body).unwrap()
+    }
+
+    /// Carries the lines of a watch, which may come late, be cut off, or fall silent.
+    fn carry_watch(&self, lines: crate::api_server::Lines) -> ServerBody {
+        let mut random = self.random.lock().unwrap();
+        let (cut, silent, late) = (
+            random.chance(self.weather.cut_watch).then(|| random.millis(10, 60_000)),
+            random.chance(self.weather.silent_watch).then(|| random.millis(10, 60_000)),
+            random.chance(self.weather.late_watch),
+        );
+        let (broken, delays) = (random.chance(500), random.fork(&format!("watch {}", random.clone().any())));
+        let stormy = self.is_stormy();
+        let now = Instant::now();
+        let carrier = Carrier {
+            lines,
+            cut: cut.filter(|_| stormy).map(|after| now + after),
+            silent: silent.filter(|_| stormy).map(|after| now + after),
+            late: late && stormy,
+            broken,
+            delays,
+            storm_ends: self.weather.ends,
+        };
+        let frames = futures::stream::unfold(Some(carrier), |carrier| async move {
+            let mut carrier = carrier?;
+            match carrier.next().await {
+                Some(Ok(bytes)) => Some((Ok(Frame::data(bytes)), Some(carrier))),
+                Some(Err(error)) => Some((Err(error), None)),
+                None => None,
+            }
+        });
+        StreamBody::new(frames).boxed_unsync()
+    }
+}
+
+/// Carries the lines of one watch.
+struct Carrier {
+    lines: crate::api_server::Lines,
+    cut: Option<Instant>,
+    silent: Option<Instant>,
+    late: bool,
+    /// A cut shows as an error, not as an end.
+    broken: bool,
+    delays: Random,
+    storm_ends: Option<Instant>,
+}
+
+impl Carrier {
+    async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
+        let cut = async {
+            match self.cut {
+                Some(moment) => tokio::time::sleep_until(moment).await,
+                None => std::future::pending().await,
+            }
+        };
+        let line = tokio::select! {
+            biased;
+            () = cut => return self.broken.then(|| Err(reset())),
+            line = self.lines.next() => line?,
+        };
+        if self.silent.is_some_and(|moment| Instant::now() >= moment) {
+            std::future::pending::<()>().await;
+        }
+        let stormy = self.storm_ends.is_some_and(|ends| Instant::now() < ends);
+        let delay = if self.late && stormy { self.delays.millis(0, 4000) } else { self.delays.millis(0, 5) };
+        tokio::time::sleep(delay).await;
+        Some(Ok(line))
+    }
+}
+
+/// Returns the name a run's requests carry.
+pub(crate) fn agent_of(run: RunId) -> String {
+    format!("wesago-run-{run}")
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,110 @@
+//! Promises "end" and "cancel", and the shape of the stream of events.
+
+use std::collections::BTreeMap;
+
+use wesago::event::{EventKind, Verdict};
+
+use super::{Evidence, is_peaceful};
+use crate::deployer::{Command, Ending, Run};
+
+/// Returns what is wrong with the ends of the runs.
+pub(super) fn check(evidence: &Evidence) -> Vec<String> {
+    let mut broken = Vec::new();
+    for run in &evidence.runs {
+        let mut say = |what: String| broken.push(format!("end: run {}: {what}", run.id));
+        if run.ending == Ending::Hung {
+            say("it never ended".to_owned());
+        }
+        sequence(evidence, run, &mut say);
+        cancel(evidence, run, &mut say);
+        if is_peaceful(run) && run.command == Command::Deploy {
+            if let Ending::Ended(Err(error)) = &run.ending {
+                say(format!("a deploy in peace failed: {error:?}"));
+            }
+        }
+    }
+    broken
+}
+
+/// Numbers without a gap, the first event first, the last one last, every stage with one beginning and
+/// one end.
+fn sequence(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
+    let events: Vec<_> = evidence.events(run.id).map(|(_, event)| event).collect();
+    for (expected, event) in (0_u64..).zip(&events) {
+        if event.seq != expected {
+            say(format!("event {expected} has number {}", event.seq));
+        }
+    }
+    if events.first().is_some_and(|first| !matches!(first.event, EventKind::RunStarted(_))) {
+        say("the first event is not the start of the run".to_owned());
+    }
+    let finished = events.iter().filter(|event| matches!(event.event, EventKind::RunFinished(_))).count();
+    let ended = matches!(run.ending, Ending::Ended(Ok(_)));
+    if finished > 1 || (ended && finished != 1) {
+        say(format!("{finished} ends of the run were told"));
+    }
+    if ended && !events.last().is_some_and(|last| matches!(last.event, EventKind::RunFinished(_))) {
+        say("the last event is not the end of the run".to_owned());
+    }
+    let mut starts: BTreeMap<_, u32> = BTreeMap::new();
+    let mut ends: BTreeMap<_, Vec<&Verdict>> = BTreeMap::new();
+    for event in &events {
+        match &event.event {
+            EventKind::StageStarted { stage } => {
+                *starts.entry(stage).or_default() += 1;
+                if ends.contains_key(stage) {
+                    say(format!("stage {stage} started after its end"));
+                }
+            }
+            EventKind::StageFinished { stage, verdict, .. } => ends.entry(stage).or_default().push(verdict),
+            _ => {}
+        }
+    }
+    for stage in run.plan.stages() {
+        let (started, ended) = (starts.get(&stage.id).copied().unwrap_or(0), ends.get(&stage.id));
+        let ended = ended.map(Vec::as_slice).unwrap_or_default();
+        if started > 1 || ended.len() > 1 {
+            say(format!("stage {} started {started} times and ended {} times", stage.id, ended.len()));
+        }
+        if started == 0 && ended.iter().any(|verdict| verdict.is_success()) {
+            say(format!("stage {} succeeded without a start", stage.id));
+        }
+    }
+    if let Ending::Ended(Ok(verdict)) = &run.ending {
+        let all = run.plan.stages().iter().all(|stage| {
+            ends.get(&stage.id).is_some_and(|ends| ends.iter().all(|verdict| verdict.is_success()))
+        });
+        if verdict.is_success() && !all {
+            say("it succeeded though not every stage did".to_owned());
+        }
+        let cancelled = events.iter().any(|event| matches!(event.event, EventKind::CancelBegan { .. }));
+        if *verdict == Verdict::Cancelled && !cancelled {
+            say("it was cancelled by nobody".to_owned());
+        }
+    }
+}
+
+/// After the first interrupt no stage starts and no further object is written; only the inventory, and
+/// objects whose write had begun.
+fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
+    let began = evidence.events(run.id).find(|(_, event)| matches!(event.event, EventKind::CancelBegan { .. }));
+    let Some((at, _)) = began else { return };
+    for (later, event) in evidence.events(run.id) {
+        if let EventKind::StageStarted { stage } = &event.event
+            && later > at
+        {
+            say(format!("stage {stage} started after the interrupt"));
+        }
+    }
+    let now = evidence.entries[at].at;
+    for (later, request) in evidence.writes(run.id).filter(|(later, _)| *later > at) {
+        let inventory = request.path.ends_with(&format!("/configmaps/wesago-{}", run.plan.name()));
+        let lease = request.path.contains("/leases");
+        let begun = evidence.writes(run.id).any(|(other, earlier)| other < at && earlier.path == request.path);
+        // In the instant of the interrupt a request may already be on its way to the wire.
+        let same_instant = evidence.entries[later].at == now;
+        if !inventory && !lease && !begun && !same_instant {
+            say(format!("{} {} was sent after the interrupt", request.method, request.path));
+        }
+    }
+}

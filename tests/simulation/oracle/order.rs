@@ -1,0 +1,30 @@
+//! Promise "order": no object of a stage is written before every stage it needs has settled.
+
+use super::{Evidence, names, succeeded};
+use crate::deployer::{Command, Run};
+
+/// Returns the writes that came too early.
+pub(super) fn check(evidence: &Evidence) -> Vec<String> {
+    evidence.runs.iter().flat_map(|run| of_run(evidence, run)).collect()
+}
+
+fn of_run(evidence: &Evidence, run: &Run) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (at, request) in evidence.writes(run.id) {
+        let found = run.plan.objects().find(|(_, object)| names(request, object));
+        let Some((stage, object)) = found else { continue };
+        let before = match run.command {
+            Command::Deploy => run.plan.needs(stage),
+            Command::Teardown { .. } => run.plan.dependents(stage),
+        };
+        for need in before {
+            let need = &run.plan.stage(*need).id;
+            let settled = evidence.events(run.id).any(|(told, event)| told < at && succeeded(event) == Some(need));
+            if !settled {
+                let (method, name) = (&request.method, object.reference());
+                broken.push(format!("order: run {}: {method} {name} was sent before {need} settled", run.id));
+            }
+        }
+    }
+    broken
+}

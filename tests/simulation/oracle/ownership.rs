@@ -1,0 +1,112 @@
+//! Promises "data", "others" and the first half of "crash": what is written is in the inventory before,
+//! what is deleted is one life of one object, and nothing foreign is touched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use wesago::inventory::{Inventory, PART_OF};
+use wesago::object::Object;
+
+use super::{Evidence, key_of};
+use crate::api_server::{Commit, Key};
+use crate::deployer::{Command, Run};
+use crate::plans::{NAMESPACE, PLAN};
+
+/// Returns what was touched that must not be.
+pub(super) fn check(evidence: &Evidence) -> Vec<String> {
+    let mut broken = Vec::new();
+    for run in &evidence.runs {
+        let mut say = |what: String| broken.push(format!("ownership: run {}: {what}", run.id));
+        for (_, request) in evidence.writes(run.id) {
+            if request.query.contains("force=true") {
+                say(format!("{} takes fields by force", request.path));
+            }
+            if request.method == http::Method::DELETE && !request.path.contains("/leases/") {
+                let body = &request.body;
+                if !body["preconditions"]["uid"].is_string() || !body["propagationPolicy"].is_string() {
+                    say(format!("DELETE {} without a uid or a policy: {body}", request.path));
+                }
+            }
+        }
+        for commit in evidence.commits(run.id) {
+            foreign(commit, &mut say);
+            announced(evidence, commit, &mut say);
+            data(run, commit, &mut say);
+        }
+    }
+    broken
+}
+
+fn set_id() -> String {
+    Inventory::new(PLAN, NAMESPACE).id()
+}
+
+fn is_ours(object: &Value) -> bool {
+    object["metadata"]["labels"][PART_OF] == set_id()
+}
+
+fn is_parent(key: &Key) -> bool {
+    key.kind == "ConfigMap" && key.name == Inventory::parent_name(PLAN)
+}
+
+/// Nothing of somebody else is changed, and no field is taken from anybody.
+fn foreign(commit: &Commit, say: &mut impl FnMut(String)) {
+    let Some(before) = &commit.before else { return };
+    let key = &commit.key;
+    let made_by_us = matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "Lease") || is_parent(key);
+    if !made_by_us && !is_ours(before) {
+        say(format!("{key} is not ours and was changed"));
+    }
+    let Some(after) = &commit.after else { return };
+    let entries = |object: &Arc<Value>| object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let now = entries(after);
+    for entry in entries(before) {
+        let ours = entry["manager"].as_str().is_some_and(|manager| manager.starts_with("wesago"));
+        let kept = now.iter().any(|other| {
+            other["manager"] == entry["manager"]
+                && other["operation"] == entry["operation"]
+                && other["fieldsV1"] == entry["fieldsV1"]
+        });
+        if !ours && !kept {
+            say(format!("{key}: fields of {} were taken", entry["manager"]));
+        }
+    }
+}
+
+/// An object is in the inventory before it comes to be.
+fn announced(evidence: &Evidence, commit: &Commit, say: &mut impl FnMut(String)) {
+    let Some(after) = commit.after.as_ref().filter(|_| commit.before.is_none()) else { return };
+    if is_ours(after) && !members(evidence, commit.version).contains(&commit.key) {
+        say(format!("{} was written before it was in the inventory", commit.key));
+    }
+}
+
+/// Volumes, generated secrets and the namespace go only when that was asked for.
+fn data(run: &Run, commit: &Commit, say: &mut impl FnMut(String)) {
+    let begins_to_end = |after: &Arc<Value>| !after["metadata"]["deletionTimestamp"].is_null();
+    if !commit.after.as_ref().is_none_or(begins_to_end) {
+        return;
+    }
+    let Some(before) = &commit.before else { return };
+    let generated = !before["metadata"]["annotations"]["wesago/generated"].is_null();
+    let is_data = generated || matches!(commit.key.kind.as_str(), "PersistentVolumeClaim" | "Namespace");
+    if is_data && run.command != (Command::Teardown { delete_data: true }) {
+        say(format!("{} was deleted, and nobody asked for that", commit.key));
+    }
+}
+
+/// Returns the members the inventory has at a version.
+pub(super) fn members(evidence: &Evidence, version: u64) -> BTreeSet<Key> {
+    let parent = key_of(&Inventory::new(PLAN, NAMESPACE).parent());
+    let Some(found) = evidence.object_at(&parent, version) else { return BTreeSet::new() };
+    let object = Object::new((*found).clone()).unwrap();
+    let inventory = Inventory::parse(PLAN, NAMESPACE, &object).unwrap();
+    inventory.members().map(|(member, _)| key_of(member)).collect()
+}
+
+/// Returns the objects that carry our label at a version.
+pub(super) fn labelled(evidence: &Evidence, version: u64) -> BTreeSet<Key> {
+    let objects = evidence.objects_at(version);
+    objects.into_iter().filter(|(_, object)| is_ours(object)).map(|(key, _)| key.clone()).collect()
+}

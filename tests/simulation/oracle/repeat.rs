@@ -1,0 +1,145 @@
+//! Promises "idempotence" and "crash": a deploy in peace converges whatever came before, no finished Job
+//! runs twice, nothing is orphaned; and one more deploy writes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use wesago::inventory::PART_OF;
+
+use super::ownership::{labelled, members};
+use super::truth::holds;
+use super::{Evidence, is_peaceful, key_of};
+use crate::deployer::{Command, Run};
+use crate::plans::NAMESPACE;
+
+/// Returns what did not converge, and what was done again without need.
+pub(super) fn check(evidence: &Evidence) -> Vec<String> {
+    let mut broken = jobs_twice(evidence);
+    let mut before: Option<&Run> = None;
+    for run in &evidence.runs {
+        match run.command {
+            Command::Deploy if is_peaceful(run) => {
+                broken.extend(converged(evidence, run));
+                if before.is_some_and(|before| repeats(before, run)) {
+                    broken.extend(idle(evidence, run));
+                }
+            }
+            Command::Teardown { delete_data } if is_peaceful(run) => {
+                broken.extend(cleared(evidence, run, delete_data));
+            }
+            _ => {}
+        }
+        before = Some(run);
+    }
+    broken
+}
+
+fn is_broken(run: &Run) -> bool {
+    run.plan.objects().any(|(_, object)| object.value().to_string().contains("\"broken\""))
+}
+
+/// Returns true for a deploy of the same plan right after one that succeeded in peace.
+fn repeats(before: &Run, run: &Run) -> bool {
+    let contents = |run: &Run| run.plan.objects().map(|(_, object)| object.clone()).collect::<Vec<_>>();
+    is_peaceful(before)
+        && before.command == Command::Deploy
+        && before.ending.is_success()
+        && contents(before) == contents(run)
+}
+
+fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
+    if is_broken(run) {
+        let wrong = run.ending.is_success();
+        return wrong.then(|| format!("truth: run {}: something broken succeeded", run.id)).into_iter().collect();
+    }
+    if !run.ending.is_success() {
+        return vec![format!("crash: run {}: a deploy in peace ended with {:?}", run.id, run.ending)];
+    }
+    let version = evidence.version_at_end(run.id);
+    let mut broken = Vec::new();
+    for (_, wanted) in run.plan.objects() {
+        let key = key_of(&wanted.reference());
+        match evidence.object_at(&key, version) {
+            Some(live) if holds(&live, wanted.value()) => {}
+            Some(live) => broken.push(format!("crash: run {}: {key} is not what was wanted: {live}", run.id)),
+            None => broken.push(format!("crash: run {}: {key} is not there", run.id)),
+        }
+    }
+    let (members, labelled) = (members(evidence, version), labelled(evidence, version));
+    for orphan in labelled.difference(&members) {
+        broken.push(format!("crash: run {}: {orphan} is ours and not in the inventory", run.id));
+    }
+    for lost in members.difference(&labelled) {
+        broken.push(format!("crash: run {}: {lost} is in the inventory and not there", run.id));
+    }
+    broken
+}
+
+/// A repeated deploy sends no write and changes no object.
+fn idle(evidence: &Evidence, run: &Run) -> Vec<String> {
+    let writes = evidence.writes(run.id).filter(|(_, request)| !request.path.contains("/leases"));
+    let mut broken: Vec<String> = writes
+        .map(|(_, request)| {
+            format!("idempotence: run {}: {} {} was sent again", run.id, request.method, request.path)
+        })
+        .collect();
+    let changed = evidence.commits(run.id).filter(|commit| commit.key.kind != "Lease");
+    broken.extend(changed.map(|commit| format!("idempotence: run {}: {} was changed", run.id, commit.key)));
+    broken
+}
+
+/// No two lives of a Job both come to their end with the same template.
+fn jobs_twice(evidence: &Evidence) -> Vec<String> {
+    let mut completed: BTreeMap<(String, String), String> = BTreeMap::new();
+    let mut broken = Vec::new();
+    let mut last_template: BTreeMap<String, String> = BTreeMap::new();
+    for commit in evidence.history.iter().filter(|commit| commit.key.kind == "Job") {
+        let Some(after) = &commit.after else { continue };
+        let template = after["spec"]["template"].to_string();
+        let name = commit.key.name.clone();
+        // Back to an earlier edition is a change, too.
+        if last_template.insert(name.clone(), template.clone()).is_some_and(|last| last != template) {
+            completed.retain(|(job, _), _| *job != name);
+        }
+        let uid = after["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let done = after["status"]["conditions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["type"] == "Complete"));
+        let before = if done {
+            completed.insert((name.clone(), template), uid.clone())
+        } else {
+            completed.get(&(name.clone(), template)).cloned()
+        };
+        if before.is_some_and(|before| before != uid) && !torn_down(evidence, commit.version) {
+            broken.push(format!("crash: Job {name} had completed and was made again"));
+        }
+    }
+    broken
+}
+
+/// Returns true when a teardown began before a version: from then on Jobs may run again.
+fn torn_down(evidence: &Evidence, version: u64) -> bool {
+    let teardowns = evidence.runs.iter().filter(|run| run.command != Command::Deploy);
+    teardowns.into_iter().any(|run| evidence.version_at_start(run.id) < version)
+}
+
+/// After a teardown in peace nothing of ours is left but data, and with `--delete-data` not even that.
+fn cleared(evidence: &Evidence, run: &Run, delete_data: bool) -> Vec<String> {
+    if !run.ending.is_success() {
+        return vec![format!("end: run {}: a teardown in peace ended with {:?}", run.id, run.ending)];
+    }
+    let mut broken = Vec::new();
+    for (key, object) in evidence.objects_at(evidence.version_at_end(run.id)) {
+        let labelled = !object["metadata"]["labels"][PART_OF].is_null();
+        let is_data = key.kind == "PersistentVolumeClaim" || is_generated(object);
+        let claim = key.kind == "PersistentVolumeClaim" && key.namespace == NAMESPACE;
+        if (labelled || claim) && (delete_data || !is_data) {
+            broken.push(format!("end: run {}: {key} is left after the teardown", run.id));
+        }
+    }
+    broken
+}
+
+fn is_generated(object: &Value) -> bool {
+    !object["metadata"]["annotations"]["wesago/generated"].is_null()
+}

@@ -1,0 +1,211 @@
+//! Random applications: a DAG of stages with objects of many kinds, and later editions of the same one.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wesago::object::Object;
+use wesago::plan::{Check, HttpCheck, Plan, SecretKey, SecretSource, SecretSpec, Stage, StageId};
+
+use crate::random::Random;
+
+/// The namespace of every plan.
+pub(crate) const NAMESPACE: &str = "shop";
+/// The name of every plan.
+pub(crate) const PLAN: &str = "shop";
+
+const KINDS: [&str; 12] = [
+    "ConfigMap", "ConfigMap", "Deployment", "Deployment", "Job", "Job", "StatefulSet", "DaemonSet", "Service",
+    "ServiceAccount", "PersistentVolumeClaim", "Ingress",
+];
+
+/// What an application is made of; it can be changed, and turned into a plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Application {
+    stages: Vec<StageDraft>,
+    secret: bool,
+}
+
+#[derive(Clone, Debug)]
+struct StageDraft {
+    id: StageId,
+    needs: Vec<StageId>,
+    objects: Vec<ObjectDraft>,
+    deadline: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct ObjectDraft {
+    kind: &'static str,
+    name: String,
+    /// Grows with each change of its content.
+    edition: u64,
+    replicas: u64,
+    broken: bool,
+    with_volume: bool,
+    /// A Service of a Deployment of the same name, asked by a check.
+    checked: bool,
+}
+
+impl Application {
+    /// Returns the application of a seed.
+    pub(crate) fn random(random: &mut Random) -> Self {
+        let count = random.between(1, 6);
+        let mut stages: Vec<StageDraft> = Vec::new();
+        for index in 0..count {
+            let id = StageId::new(if random.chance(300) { format!("group/s{index}") } else { format!("s{index}") });
+            let needs = stages.iter().filter(|_| random.chance(400)).map(|stage| stage.id.clone()).collect();
+            let mut objects: Vec<ObjectDraft> = Vec::new();
+            for number in 0..random.between(0, 4) {
+                let draft = ObjectDraft::random(random, format!("o{index}-{number}"));
+                if draft.kind == "Deployment" && !draft.broken && random.chance(300) {
+                    objects.push(ObjectDraft { kind: "Service", checked: true, ..draft.clone() });
+                }
+                objects.push(draft);
+            }
+            let deadline = Duration::from_secs(*random.pick(&[120, 600, 1200]));
+            stages.push(StageDraft { id: id.unwrap(), needs, objects, deadline });
+        }
+        Self { stages, secret: random.chance(400) }
+    }
+
+    /// Changes some contents.
+    pub(crate) fn change(&mut self, random: &mut Random) {
+        for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects) {
+            if random.chance(400) && draft.kind != "PersistentVolumeClaim" {
+                draft.edition += 1;
+                draft.replicas = random.between(1, 3);
+            }
+        }
+    }
+
+    /// Mends what is broken.
+    pub(crate) fn mend(&mut self) {
+        for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects).filter(|draft| draft.broken) {
+            draft.broken = false;
+            draft.edition += 1;
+        }
+    }
+
+    /// Returns true when something in it cannot become ready.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.stages.iter().flat_map(|stage| &stage.objects).any(|draft| draft.broken)
+    }
+
+    /// Returns the plan.
+    pub(crate) fn plan(&self) -> Plan {
+        let stages = self.stages.iter().map(|stage| Stage {
+            id: stage.id.clone(),
+            needs: stage.needs.clone(),
+            objects: stage.objects.iter().map(ObjectDraft::object).collect(),
+            deadline: stage.deadline,
+            checks: stage.objects.iter().filter(|draft| draft.checked).map(ObjectDraft::check).collect(),
+        });
+        let plan = Plan::new(PLAN, NAMESPACE, stages.collect()).unwrap();
+        if !self.secret {
+            return plan;
+        }
+        let keys = ["user", "password"].map(|key| SecretKey {
+            key: key.to_owned(),
+            sources: vec![SecretSource::Generate(16)],
+        });
+        plan.with_secrets(vec![SecretSpec { name: "passwords".into(), keys: keys.into() }])
+    }
+}
+
+impl ObjectDraft {
+    fn random(random: &mut Random, name: String) -> Self {
+        let kind = *random.pick(&KINDS);
+        Self {
+            kind,
+            name,
+            edition: 1,
+            replicas: random.between(1, 3),
+            broken: matches!(kind, "Deployment" | "Job") && random.chance(30),
+            with_volume: random.chance(500),
+            checked: false,
+        }
+    }
+
+    fn check(&self) -> Check {
+        let (service, path) = (self.name.clone(), "/health".to_owned());
+        Check::Http(HttpCheck { service, port: 80, path, host: None, status: 200, contains: Some("hello".into()) })
+    }
+
+    fn object(&self) -> Object {
+        let mut value = self.body();
+        value["metadata"]["name"] = self.name.clone().into();
+        value["metadata"]["namespace"] = NAMESPACE.into();
+        value["kind"] = self.kind.into();
+        Object::new(value).unwrap()
+    }
+
+    fn body(&self) -> Value {
+        let selector = json!({"matchLabels": {"app": self.name}});
+        let claim = json!({
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        });
+        match self.kind {
+            "Deployment" => json!({
+                "apiVersion": "apps/v1",
+                "spec": {"replicas": self.replicas, "selector": selector, "template": self.template("Always")},
+            }),
+            "StatefulSet" => {
+                let mut body = json!({
+                    "apiVersion": "apps/v1",
+                    "spec": {
+                        "replicas": self.replicas, "serviceName": self.name, "selector": selector,
+                        "template": self.template("Always"),
+                    },
+                });
+                if self.with_volume {
+                    body["spec"]["volumeClaimTemplates"] =
+                        json!([{"metadata": {"name": "data"}, "spec": claim}]);
+                }
+                body
+            }
+            "DaemonSet" => json!({
+                "apiVersion": "apps/v1",
+                "spec": {"selector": selector, "template": self.template("Always")},
+            }),
+            "Job" => json!({"apiVersion": "batch/v1", "spec": {"template": self.template("Never")}}),
+            "PersistentVolumeClaim" => json!({"apiVersion": "v1", "spec": claim}),
+            "Service" => json!({
+                "apiVersion": "v1",
+                "spec": {
+                    "selector": {"app": self.name},
+                    "ports": [{"port": 80, "name": "http", "targetPort": 8000 + self.edition}],
+                },
+            }),
+            "Ingress" => json!({
+                "apiVersion": "networking.k8s.io/v1",
+                "spec": {"rules": [{"host": format!("{}.edition-{}", self.name, self.edition)}]},
+            }),
+            "ServiceAccount" => json!({
+                "apiVersion": "v1",
+                "metadata": {"annotations": {"edition": self.edition.to_string()}},
+            }),
+            _ => json!({
+                "apiVersion": "v1",
+                "data": {"edition": self.edition.to_string(), format!("only-{}", self.edition): "yes"},
+            }),
+        }
+    }
+
+    fn template(&self, restart: &str) -> Value {
+        let image = if self.broken { "broken".to_owned() } else { format!("app:{}", self.edition) };
+        let mut env = vec![json!({"name": "EDITION", "value": self.edition.to_string()})];
+        if self.with_volume {
+            let reference = json!({"secretKeyRef": {"name": "passwords", "key": "password"}});
+            env.push(json!({"name": "PASSWORD", "valueFrom": reference}));
+        }
+        json!({
+            "metadata": {"labels": {"app": self.name}},
+            "spec": {
+                "restartPolicy": restart,
+                "containers": [{
+                    "name": "main", "image": image, "env": env, "ports": [{"containerPort": 8000}],
+                }],
+            },
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! A simulated world: a server, its controllers, a journal, and the runs of the program in it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::api_server::{ApiServer, Key, Writer, namespace_key};
+use crate::controllers::{Controllers, Temper};
+use crate::deployer::{Command, Death, Fate, Run};
+use crate::journal::Journal;
+use crate::network::Weather;
+use crate::plans::{Application, NAMESPACE};
+use crate::random::Random;
+use wesago::event::CancelReason;
+
+/// When every world begins.
+const EPOCH: &str = "2026-01-01T00:00:00Z";
+/// How long faults last in one stormy phase.
+const STORM: Duration = Duration::from_secs(240);
+/// How long everything that is under way takes at most to end: stalled controllers, answers in flight.
+const SETTLES_WITHIN: Duration = Duration::from_secs(600);
+
+/// The world of one seed.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) random: Random,
+    pub(crate) server: ApiServer,
+    pub(crate) journal: Journal,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) next_request: Arc<Mutex<u64>>,
+    origin: Instant,
+}
+
+impl World {
+    /// Returns the world of a seed, in which nothing has happened yet.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::from_seed(seed);
+        let server = ApiServer::new(EPOCH.parse().unwrap());
+        let journal = Journal::new(server.versions());
+        let world = Self {
+            seed,
+            server,
+            journal,
+            runs: Vec::new(),
+            next_request: Arc::default(),
+            origin: Instant::now(),
+            random: random.fork("world"),
+        };
+        world.furnish(&mut random.fork("furniture"));
+        let calm_from = Instant::now() + STORM * 2;
+        let temper = Temper::random(&mut random.fork("temper"), calm_from);
+        world.journal.note(format!("controllers {:?}, stalls {}, flaps {}", temper.usual, temper.stalls, temper.flaps));
+        let controllers = Controllers::new(world.server.clone(), random.fork("controllers"), temper);
+        tokio::spawn(controllers.run());
+        let _mixed = random.any();
+        world
+    }
+
+    /// Returns the wall time.
+    pub(crate) fn now(&self) -> Timestamp {
+        EPOCH.parse::<Timestamp>().unwrap() + self.origin.elapsed()
+    }
+
+    /// Puts in what a cluster has before the program comes: a storage class, and sometimes the namespace
+    /// with foreign things in it.
+    fn furnish(&self, random: &mut Random) {
+        let writer = Writer { agent: "somebody", manager: "kubectl-create" };
+        let mut store = self.server.store();
+        let mode = *random.pick(&["Immediate", "WaitForFirstConsumer"]);
+        let key = Key {
+            group: "storage.k8s.io".into(),
+            kind: "StorageClass".into(),
+            namespace: String::new(),
+            name: "standard".into(),
+        };
+        let class = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+            "metadata": {
+                "name": "standard",
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+            },
+            "volumeBindingMode": mode,
+        });
+        let kind = store.kind_of(&key);
+        store.create(&writer, &kind, &key, class).unwrap();
+        if random.chance(500) {
+            return;
+        }
+        let key = namespace_key(NAMESPACE);
+        let kind = store.kind_of(&key);
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+        store.create(&writer, &kind, &key, namespace).unwrap();
+        for name in ["foreign", "o0-0-foreign"] {
+            let key = Key {
+                group: String::new(),
+                kind: "ConfigMap".into(),
+                namespace: NAMESPACE.into(),
+                name: name.into(),
+            };
+            let kind = store.kind_of(&key);
+            let map = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": name, "namespace": NAMESPACE}, "data": {"whose": "not ours"},
+            });
+            store.create(&writer, &kind, &key, map).unwrap();
+        }
+    }
+
+    /// Returns a random fate: faults, a death, interrupts.
+    fn fate(&mut self) -> Fate {
+        let random = &mut self.random;
+        let weather = Weather::random(random, Instant::now() + random.clone().millis(1_000, 240_000));
+        let death = if random.chance(500) {
+            Some(if random.chance(500) {
+                Death::AfterRequests(random.between(1, 60))
+            } else {
+                Death::At(random.millis(1, 30_000))
+            })
+        } else {
+            None
+        };
+        let mut interrupts = Vec::new();
+        if random.chance(300) {
+            let first = random.millis(0, 20_000);
+            let reason = *random.pick(&[CancelReason::Interrupt, CancelReason::Terminate]);
+            interrupts.push((first, reason));
+            if random.chance(400) {
+                interrupts.push((first + random.millis(0, 3_000), CancelReason::SecondInterrupt));
+            }
+        }
+        Fate { weather, death, interrupts }
+    }
+
+    /// Lets time pass until nothing is under way any more.
+    async fn settle(&self) {
+        tokio::time::sleep(SETTLES_WITHIN).await;
+    }
+
+    /// Lives through a whole story: deploys under faults, one in peace, one more that must do nothing, a
+    /// new edition the same way, and the teardown.
+    pub(crate) async fn live(&mut self) {
+        let mut application = Application::random(&mut self.random.fork("application"));
+        self.converge(&mut application).await;
+        if self.random.chance(600) {
+            application.change(&mut self.random.fork("change"));
+            self.converge(&mut application).await;
+        }
+        if self.random.chance(600) {
+            let plan = application.plan();
+            let delete_data = self.random.chance(500);
+            let command = Command::Teardown { delete_data };
+            for _ in 0..self.random.between(0, 2) {
+                let fate = self.fate();
+                self.run(command, &plan, fate).await;
+            }
+            self.settle().await;
+            self.run(command, &plan, Fate::default()).await;
+        }
+    }
+
+    /// Deploys under faults a few times, then in peace until it is there, then once more.
+    async fn converge(&mut self, application: &mut Application) {
+        let plan = application.plan();
+        for _ in 0..self.random.between(0, 3) {
+            let fate = self.fate();
+            let stopped = self.run(Command::Deploy, &plan, fate).await;
+            if stopped.ending.is_success() {
+                break;
+            }
+        }
+        self.settle().await;
+        if application.is_broken() {
+            self.run(Command::Deploy, &plan, Fate::default()).await;
+            application.mend();
+            self.settle().await;
+        }
+        let plan = application.plan();
+        self.run(Command::Deploy, &plan, Fate::default()).await;
+        self.settle().await;
+        self.run(Command::Deploy, &plan, Fate::default()).await;
+    }
+}

@@ -52,6 +52,7 @@ class Addons:
         if stamp.exists() and stamp.read_text() == content_hash(text):
             return False
         kubeconfig = self._layout.state / "kubeconfig" / "admin"
-        run(self._kube, "kubectl", f"--kubeconfig={kubeconfig}", "apply", "--server-side", "--force-conflicts", "--field-manager=sandbox", "-f", "-", text_input=text)
+        flags = [f"--kubeconfig={kubeconfig}", f"--cache-dir={self._layout.state / 'kubectl-cache'}"]
+        run(self._kube, "kubectl", *flags, "apply", "--server-side", "--force-conflicts", "--field-manager=sandbox", "-f", "-", text_input=text)
         stamp.write_text(content_hash(text))
         return True

@@ -1,9 +1,9 @@
 """Control groups: a home for every process of the cluster, so that none can be lost.
 
-Each daemon is started inside `wesago-sandbox/<part>/daemons`; what it forks stays there, and the
-kubelet puts pods below `wesago-sandbox/<node>/kubepods`. So the tree lists every process, also
-after a crash of whoever started it. Both layouts are known: v1, where a controller is a
-hierarchy of its own, and v2 with one hierarchy.
+Each daemon is started inside `NAME/<part>/daemons`; what it forks stays there, and the kubelet
+puts pods below `NAME/<node>/kubepods`. So the tree lists every process, also after a crash of
+whoever started it. Both layouts are known: v1, where a controller is a hierarchy of its own, and
+v2 with one hierarchy.
 """
 
 import os
@@ -11,8 +11,6 @@ import signal
 from pathlib import Path
 
 from .wait import until
-
-ROOT = "wesago-sandbox"
 
 
 def hierarchies(mounts="/proc/self/mounts"):
@@ -35,23 +33,71 @@ def tracking():
     return all_of_them[0][0]
 
 
-def daemons(part):
-    """Makes and returns the group for the daemons of a part (`control-plane` or a node)."""
-    group = tracking() / ROOT / part / "daemons"
-    group.mkdir(parents=True, exist_ok=True)
-    return group
+class ControlGroups:
+    """The tree of one cluster, with a part for the control plane and one for each node."""
 
+    def __init__(self, name):
+        self.name = name
 
-def make_for_pods(node):
-    """Makes the group below which the kubelet keeps its pods; it must exist everywhere."""
-    for point, kind, options in hierarchies():
-        group = point / ROOT / node
-        if kind == "cgroup2" and point.name == "unified":
-            continue
+    def daemons(self, part):
+        """Makes and returns the group for the daemons of a part."""
+        group = tracking() / self.name / part / "daemons"
         group.mkdir(parents=True, exist_ok=True)
-        if kind == "cgroup" and "cpuset" in options:
-            for folder in (point / ROOT, group):
-                _inherit_cpuset(folder)
+        return group
+
+    def make_for_pods(self, node):
+        """Makes the group below which the kubelet keeps its pods; it must exist everywhere."""
+        for point, kind, options in hierarchies():
+            if kind == "cgroup2" and point.name == "unified":
+                continue  # beside v1 it has no controllers, and the kubelet does not look there
+            group = point / self.name / node
+            group.mkdir(parents=True, exist_ok=True)
+            if kind == "cgroup2":
+                for folder in (point, point / self.name):
+                    _pass_on_controllers(folder)
+            if kind == "cgroup" and "cpuset" in options:
+                for folder in (point / self.name, group):
+                    _inherit_cpuset(folder)
+
+    def members(self, part=""):
+        """Lists the processes in the tree of a part, or of the whole cluster."""
+        pids = []
+        for folder, _, names in os.walk(tracking() / self.name / part):
+            if "cgroup.procs" in names:
+                try:
+                    pids += [int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split()]
+                except OSError:
+                    continue  # the group went away between the walk and the read
+        return pids
+
+    def kill(self, part="", seconds=20):
+        """Kills every process in the tree of a part and waits until the tree is empty."""
+
+        def empty():
+            left = self.members(part)
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it ended by itself
+            return not left
+
+        until(empty, seconds, f"the end of the processes in the control group {self.name}/{part}")
+
+    def remove(self):
+        """Removes the groups in every hierarchy; they must be empty of processes."""
+        for point, _, _ in hierarchies():
+            for folder, _, _ in os.walk(point / self.name, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except FileNotFoundError:
+                    pass  # the kernel or the kubelet was faster
+
+
+def _pass_on_controllers(folder):
+    """In v2 a group has the controllers its parent passes on; the kubelet wants them all."""
+    for controller in (folder / "cgroup.controllers").read_text().split():
+        (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _inherit_cpuset(folder):
@@ -59,41 +105,3 @@ def _inherit_cpuset(folder):
     for name in ("cpuset.cpus", "cpuset.mems"):
         if not (folder / name).read_text().strip():
             (folder / name).write_text((folder.parent / name).read_text())
-
-
-def members(part=""):
-    """Lists the processes in the tree of a part, or of the whole cluster."""
-    top = tracking() / ROOT / part
-    pids = []
-    for folder, _, names in os.walk(top):
-        if "cgroup.procs" in names:
-            try:
-                pids += [int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split()]
-            except OSError:
-                continue  # the group went away between the walk and the read
-    return pids
-
-
-def kill(part="", seconds=20):
-    """Kills every process in the tree of a part and waits until the tree is empty."""
-
-    def empty():
-        left = members(part)
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it ended by itself
-        return not left
-
-    until(empty, seconds, f"the end of the processes in the control group {ROOT}/{part}")
-
-
-def remove(part=""):
-    """Removes the groups of a part in every hierarchy; they must be empty of processes."""
-    for point, _, _ in hierarchies():
-        for folder, _, _ in os.walk(point / ROOT / part, topdown=False):
-            try:
-                os.rmdir(folder)
-            except FileNotFoundError:
-                pass  # the kernel or the kubelet was faster

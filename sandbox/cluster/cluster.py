@@ -12,6 +12,7 @@ from .imagebuild import ImageBuilder
 from .kubeconfig import UserContext, user_file
 from .node import Node
 from .pki import Authority
+from .seed import Seed
 
 
 class Cluster:
@@ -28,6 +29,7 @@ class Cluster:
         self.kube = layout.state / "kube"
         self.control_plane = ControlPlane(layout, self.kube, self.authority, self.api, progress)
         self.addons = Addons(layout, self.kube, self.images.digest)
+        self.seed = Seed(layout, self.images, progress)
         self._record_file = layout.state / "cluster.json"
 
     def record(self):
@@ -36,6 +38,10 @@ class Cluster:
             return json.loads(self._record_file.read_text())
         except (FileNotFoundError, ValueError):
             return {}
+
+    def exists(self):
+        """Tells whether `up` got as far as to start something here."""
+        return "nodes" in self.record()
 
     def write_record(self, **values):
         record = {**self.record(), **values}
@@ -58,7 +64,7 @@ class Cluster:
         return found
 
     def require_up(self):
-        if not self.record():
+        if not self.exists():
             raise SandboxError(f"no cluster in {self.layout.state}; run `sandbox/sandbox up` first")
 
     def user_context(self):

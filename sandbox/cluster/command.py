@@ -13,8 +13,9 @@ from .imagebuild import ImageBuilder
 from .imageload import load
 from .images import IMAGES, full_name
 from .layout import Layout
-from .packages import BUILDING, install, require_root, require_space, require_system
+from .packages import BUILDING, RUNNING, install, require_root, require_space, require_system
 from .progress import Progress
+from .seed import Seed
 from .up import up
 
 _COMPONENT = f"component: {faults.NAMES}"
@@ -103,6 +104,9 @@ def _build(layout, options, progress):
             images.build(image)
         else:
             progress.say(f"left out {image.name}: this checkout has no {image.containerfile}")
+    if not options.images:
+        install(RUNNING, progress)
+        Seed(layout, images, progress).ensure()
     progress.say(f"built; the cache is {layout.cache}")
 
 
@@ -152,4 +156,5 @@ def _kubectl(layout, arguments):
     cluster.require_up()
     kubeconfig = layout.state / "kubeconfig" / "admin"
     sys.stdout.flush()
-    os.execv(cluster.kube, [str(cluster.kube), "kubectl", f"--kubeconfig={kubeconfig}", *arguments])
+    flags = [f"--kubeconfig={kubeconfig}", f"--cache-dir={layout.state / 'kubectl-cache'}"]
+    os.execv(cluster.kube, [str(cluster.kube), "kubectl", *flags, *arguments])

@@ -146,7 +146,7 @@ class ControlPlane:
         return self._layout.state / "kubeconfig" / identity.file
 
     def _daemon(self, name):
-        return Daemon(name, PART, self._layout.run / f"{name}.json", self._layout.logs / f"{name}.log")
+        return Daemon(name, self._layout.groups, PART, self._layout.run / f"{name}.json", self._layout.logs / f"{name}.log")
 
     def _start(self, daemon, component, arguments):
         self._progress.say(f"starting {daemon.name}")

@@ -10,7 +10,6 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .cgroups import daemons as daemons_group
 from .failure import SandboxError
 from .wait import until
 
@@ -20,9 +19,10 @@ _LIMIT_BYTES = 32 << 20
 class Daemon:
     """One process of the cluster, with its record, its log and its control group."""
 
-    def __init__(self, name, part, record, log):
+    def __init__(self, name, groups, part, record, log):
         self.name = name
-        self.part = part
+        self._groups = groups
+        self._part = part
         self._record = record
         self.log = log
 
@@ -34,7 +34,7 @@ class Daemon:
             return None
         return record["pid"] if start_time(record["pid"]) == record["start"] else None
 
-    def start(self, arguments, environment=None, network=None):
+    def start(self, arguments, environment=None, namespace=None):
         """Starts the process in a session and a control group of its own, unless it runs."""
         if self.pid():
             return False
@@ -42,10 +42,10 @@ class Daemon:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         _bound(self.log)
         arguments = [str(argument) for argument in arguments]
-        if network:
+        if namespace:
             # Not `ip netns exec`: that mounts a new /sys and hides the control groups.
-            arguments = ["nsenter", f"--net={network}", *arguments]
-        group = daemons_group(self.part) / "cgroup.procs"
+            arguments = ["nsenter", f"--net=/run/netns/{namespace}", *arguments]
+        group = self._groups.daemons(self._part) / "cgroup.procs"
         # The shell enters the group and then becomes the program: nothing is forked before.
         enter = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group), *arguments]
         with open(self.log, "ab") as output:

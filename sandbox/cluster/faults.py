@@ -2,7 +2,6 @@
 
 import os
 
-from . import cgroups
 from .cluster import Cluster
 from .failure import SandboxError
 from .ownership import exclusive, require_ours
@@ -33,7 +32,7 @@ def kill(layout, progress, words):
     with _working(layout, progress) as cluster:
         component, node = _existing(cluster, words)
         if component == "node":
-            cgroups.kill(node)
+            cluster.layout.groups.kill(node)
             progress.say(f"killed every process of {node}")
             return
         daemon = _daemon(cluster, component, node)
@@ -114,6 +113,8 @@ def _start(cluster, component, node):
         plane.start_apiserver()
     elif component == "kwok":
         plane.start_kwok(cluster.binaries.need("kwok"))
+    elif component == "containerd":
+        cluster.node(node).store.start_containerd()
     elif node:
         getattr(cluster.node(node), f"start_{component}")()
     else:
@@ -123,7 +124,7 @@ def _start(cluster, component, node):
 def _restart_node(node):
     for daemon in (node.kubelet, node.proxy, node.containerd):
         daemon.stop()
-    node.start_containerd()
+    node.store.start_containerd()
     node.start_kubelet()
     node.start_proxy()
     until(node.ready, 120, f"readiness of {node.name}", f"look at {node.kubelet.log}", still_possible=node.kubelet.require_alive)

@@ -31,7 +31,7 @@ def load(layout, progress, wanted):
 def _load(cluster, wanted, scratch):
     for name, archive, digest in _archives(cluster, wanted, scratch):
         for node in cluster.nodes():
-            done = node.load(name, archive, digest)
+            done = node.store.load(name, archive, digest)
             cluster.progress.say(f"{node.name}: {'loaded' if done else 'already has this'} {name}")
 
 

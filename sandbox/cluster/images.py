@@ -31,8 +31,6 @@ class Image:
     """Build arguments that name another image of this table."""
     node: bool = True
     """Loaded into every node by `up`; images used only for building are not."""
-    system: bool = False
-    """Needed by the cluster itself, so loaded before anything else."""
     registries: bool = False
     """Fetches from package registries over TLS while building, so it gets the host's certificates."""
     optional: bool = False
@@ -43,11 +41,11 @@ _BASE = {"BASE": DEBIAN}
 IMAGES = {
     image.name: image
     for image in (
-        Image(PAUSE, "sandbox/images/pause.Containerfile", binaries=("pause",), system=True),
-        Image(COREDNS, "sandbox/images/coredns.Containerfile", binaries=("coredns",), system=True),
-        Image(LOCAL_PATH, "sandbox/images/local-path-provisioner.Containerfile", binaries=("local-path-provisioner",), system=True),
-        Image(TRAEFIK, "sandbox/images/traefik.Containerfile", binaries=("traefik",), system=True),
-        Image(DEBIAN, "sandbox/images/debian.Containerfile", bootstrap=True, system=True, arguments={"SUITE": SUITE}),
+        Image(PAUSE, "sandbox/images/pause.Containerfile", binaries=("pause",)),
+        Image(COREDNS, "sandbox/images/coredns.Containerfile", binaries=("coredns",)),
+        Image(LOCAL_PATH, "sandbox/images/local-path-provisioner.Containerfile", binaries=("local-path-provisioner",)),
+        Image(TRAEFIK, "sandbox/images/traefik.Containerfile", binaries=("traefik",)),
+        Image(DEBIAN, "sandbox/images/debian.Containerfile", bootstrap=True, arguments={"SUITE": SUITE}),
         Image("localhost/sandbox/postgres:15", "sandbox/images/postgres.Containerfile", parents=_BASE),
         Image("localhost/sandbox/redis:7", "sandbox/images/redis.Containerfile", parents=_BASE),
         Image("localhost/sandbox/nginx:1", "sandbox/images/nginx.Containerfile", parents=_BASE),

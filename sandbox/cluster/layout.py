@@ -1,8 +1,13 @@
 """Where things are: the checkout, the cache that outlives clusters, the state of one cluster."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from .cgroups import ControlGroups
+
+DEFAULT_STATE = Path("/var/lib/wesago-sandbox")
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,24 @@ class Layout:
         """Reads the folders from the environment, with the documented defaults."""
         home = Path(environment.get("HOME") or "/root")
         cache = environment.get("WESAGO_SANDBOX_CACHE") or home / ".cache" / "wesago-sandbox"
-        state = environment.get("WESAGO_SANDBOX_STATE") or "/var/lib/wesago-sandbox"
+        state = environment.get("WESAGO_SANDBOX_STATE") or DEFAULT_STATE
         return cls(
             sandbox=Path(__file__).resolve().parent.parent,
             cache=Path(cache).absolute(),
             state=Path(state).absolute(),
         )
+
+    @property
+    def tag(self):
+        """Marks what has a name outside the state folder, so that two state folders never mix."""
+        if self.state == DEFAULT_STATE:
+            return "sandbox"
+        return "sandbox-" + hashlib.sha256(str(self.state).encode()).hexdigest()[:8]
+
+    @property
+    def groups(self):
+        """The control groups of this cluster's processes."""
+        return ControlGroups(f"wesago-{self.tag}")
 
     @property
     def checkout(self):

@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-from . import cgroups
 from .tools import run
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -61,8 +60,3 @@ def processes_naming(folder):
 
 
 _PROGRAMS = {"kube", "containerd", "containerd-shim-runc-v2", "runc"}
-
-
-def kill_node(node):
-    """Kills every process of a node at once, as a power cut would."""
-    cgroups.kill(node.name)

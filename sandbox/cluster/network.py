@@ -8,7 +8,7 @@ from the cluster's range to anywhere else are refused.
 import json
 from pathlib import Path
 
-from .addresses import API_ADDRESS, NETWORK, NODES_PREFIX, node_address, node_names, pod_range
+from .addresses import API_ADDRESS, NETWORK, NODES_PREFIX, SERVICES, node_address, node_names, pod_range
 from .failure import SandboxError
 from .host import write_sysctl
 from .tools import run
@@ -28,14 +28,9 @@ table ip {TABLE} {{
 """
 
 
-def namespace(node):
+def namespace(layout, node):
     """Returns the network namespace of a node, None for the machine's own."""
-    return None if node == "node1" else f"sandbox-{node}"
-
-
-def namespace_file(node):
-    name = namespace(node)
-    return f"/run/netns/{name}" if name else None
+    return None if node == "node1" else f"{layout.tag}-{node}"
 
 
 def links():
@@ -43,36 +38,50 @@ def links():
     return {link["ifname"]: link for link in json.loads(run("ip", "-json", "-details", "link", "show").stdout)}
 
 
+def is_ours(state):
+    """Tells whether the network on this machine belongs to a state folder, or to nobody any more."""
+    owner = links().get(BRIDGE, {}).get("ifalias")
+    return owner in (None, str(state)) or not Path(owner).exists()
+
+
+def require_free(state):
+    """Refuses a machine whose network another sandbox or another program uses."""
+    if not is_ours(state):
+        other = links()[BRIDGE]["ifalias"]
+        raise SandboxError(
+            f"another sandbox runs from the state folder {other}; "
+            f"end it with `WESAGO_SANDBOX_STATE={other} sandbox/sandbox down --force`"
+        )
+    _require_range_free()
+
+
 def prepare_host(state):
     """Makes the bridge, the border and forwarding."""
-    existing = links().get(BRIDGE)
-    if existing and existing.get("ifalias") not in (None, str(state)):
-        other = existing["ifalias"]
-        if Path(other).exists():
-            raise SandboxError(f"another sandbox runs from the state folder {other}; end it with WESAGO_SANDBOX_STATE={other} sandbox/sandbox down --force")
-    _require_range_free()
-    if not existing:
+    if BRIDGE not in links():
         run("ip", "link", "add", BRIDGE, "type", "bridge")
     run("ip", "link", "set", BRIDGE, "alias", state)
     run("ip", "address", "replace", f"{API_ADDRESS}/{NODES_PREFIX}", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
+    # A Service's address needs a route before it is translated; a machine may have no default one.
+    run("ip", "route", "replace", SERVICES, "dev", BRIDGE)
     write_sysctl("net/ipv4/ip_forward", "1")
     run("nft", "-f", "-", text_input=_RULES)
 
 
-def prepare_node(node, count):
+def prepare_node(layout, node, count):
     """Makes the namespace of a node, its link and the routes between it and the others."""
-    name = namespace(node)
+    name = namespace(layout, node)
     if not name:
         return
     inside = ("ip", "-n", name)
+    link = f"sandbox-{node}"
     if not Path(f"/run/netns/{name}").exists() or run(*inside, "link", check=False).returncode != 0:
         run("ip", "netns", "delete", name, check=False)  # a name without a namespace, after a crash
         run("ip", "netns", "add", name)
     if run(*inside, "link", "show", "eth0", check=False).returncode != 0:
-        run("ip", "link", "delete", name, check=False)  # the outer half of a lost pair
-        run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
-    run("ip", "link", "set", name, "master", BRIDGE, "up")
+        run("ip", "link", "delete", link, check=False)  # the outer half of a lost pair
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+    run("ip", "link", "set", link, "master", BRIDGE, "up")
     run(*inside, "address", "replace", f"{node_address(node)}/{NODES_PREFIX}", "dev", "eth0")
     run(*inside, "link", "set", "eth0", "up")
     run(*inside, "link", "set", "lo", "up")
@@ -90,4 +99,7 @@ def _require_range_free():
         ours = link["ifname"].startswith(("sandbox-", "veth"))
         for address in link.get("addr_info", []):
             if not ours and address["local"].startswith(("198.18.", "198.19.")):
-                raise SandboxError(f"{link['ifname']} has the address {address['local']} in {NETWORK}, which the sandbox needs; remove it and try again")
+                raise SandboxError(
+                    f"{link['ifname']} has the address {address['local']} in {NETWORK}, "
+                    "which the sandbox needs; remove it and try again"
+                )

@@ -1,16 +1,14 @@
 """One real node: containerd, kubelet and kube-proxy, in a network namespace of its own or the machine's."""
 
-import json
-
-from . import cgroups, nodefiles
+from . import nodefiles
 from .addresses import API_ADDRESS, API_PORT, PODS, node_address
 from .controlplane import require_free_port
 from .daemons import Daemon
 from .failure import SandboxError
+from .imagestore import ImageStore
 from .kubeconfig import write
-from .network import namespace_file, prepare_node
+from .network import namespace, prepare_node
 from .pki import PROXY, kubelet
-from .tools import run
 from .wait import until
 
 _SERVER = f"https://{API_ADDRESS}:{API_PORT}"
@@ -21,81 +19,43 @@ class Node:
 
     def __init__(self, name, layout, kube, authority, api, progress):
         self.name = name
+        self._layout = layout
         self.folder = layout.node(name)
         self._kube = kube
         self._authority = authority
         self._api = api
         self._progress = progress
-        self.containerd = self._daemon("containerd")
+        self._namespace = namespace(layout, name)
+        self.store = ImageStore(name, self.folder, layout.groups, self._namespace)
+        self.containerd = self.store.containerd
         self.kubelet = self._daemon("kubelet")
         self.proxy = self._daemon("proxy")
-        self._images_file = self.folder / "images.json"
 
     def daemons(self):
         return [self.containerd, self.kubelet, self.proxy]
 
     def prepare(self, count):
         """Makes the node's network, control groups, certificates and settings."""
-        for folder in ("cni", "volumes", "pod-logs", "kubelet"):
+        for folder in ("volumes", "pod-logs", "kubelet"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        prepare_node(self.name, count)
-        cgroups.make_for_pods(self.name)
+        prepare_node(self._layout, self.name, count)
+        self._layout.groups.make_for_pods(self.name)
         identity = kubelet(self.name)
         self._authority.issue(identity)
         write(self.folder / "kubelet.kubeconfig", self._authority, identity, _SERVER)
         write(self.folder / "proxy.kubeconfig", self._authority, PROXY, _SERVER)
-        (self.folder / "containerd.toml").write_text(nodefiles.containerd(self.folder))
-        (self.folder / "cni" / "10-sandbox.conflist").write_text(nodefiles.network(self.name, self.folder))
-        (self.folder / "kubelet.json").write_text(nodefiles.kubelet(self.name, self.folder, self._authority, identity))
+        self.store.write_settings()
+        (self.folder / "cni" / "10-sandbox.conflist").write_text(nodefiles.network(self._layout.tag, self.name, self.folder))
+        (self.folder / "kubelet.json").write_text(nodefiles.kubelet(self._layout, self.name, self._authority, identity))
         (self.folder / "resolv.conf").write_text(nodefiles.resolver())
-
-    def start_containerd(self):
-        """Starts containerd and waits until it answers."""
-        if not self.containerd.pid():
-            self._progress.say(f"starting containerd of {self.name}")
-            self.containerd.start(["containerd", "--config", self.folder / "containerd.toml"], network=namespace_file(self.name))
-        until(
-            lambda: self.containerd_answers(),
-            30,
-            f"the first answer of containerd on {self.name}",
-            f"look at {self.containerd.log}",
-            still_possible=self.containerd.require_alive,
-        )
-
-    def containerd_answers(self):
-        return (self.folder / "containerd.sock").exists() and self._ctr("version", check=False).returncode == 0
-
-    def load(self, name, archive, digest):
-        """Imports an image archive unless the node has the image with this digest."""
-        loaded = self.loaded()
-        if loaded.get(name) == digest and name in self.image_names():
-            return False
-        # Unpacking needs the whole archive once; the names in it are kept as they are.
-        self._ctr("images", "import", archive, seconds=300)
-        if name not in self.image_names():
-            raise SandboxError(f"{archive} holds no image named {name}; name the image as the manifests do")
-        loaded[name] = digest
-        partial = self._images_file.with_suffix(".partial")
-        partial.write_text(json.dumps(loaded, indent=1, sort_keys=True))
-        partial.replace(self._images_file)
-        return True
-
-    def loaded(self):
-        """Returns the digests of the images imported so far."""
-        try:
-            return json.loads(self._images_file.read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
-
-    def image_names(self):
-        return set(self._ctr("images", "list", "--quiet").stdout.split())
 
     def start_kubelet(self):
         """Starts the kubelet; it registers the node by itself."""
         if self.kubelet.pid():
             return
-        if self.name == "node1":
+        if not self._namespace:
             require_free_port(10250, "the kubelet")
+            require_free_port(10248, "the kubelet's health")
         self._progress.say(f"starting kubelet of {self.name}")
         arguments = [
             f"--config={self.folder / 'kubelet.json'}",
@@ -106,13 +66,15 @@ class Node:
             f"--cert-dir={self.folder / 'kubelet' / 'pki'}",
         ]
         bounded = f"{self.kubelet.log}:{self.containerd.log}"
-        self.kubelet.start([self._kube, "kubelet", *arguments], {"SANDBOX_BOUND_LOGS": bounded}, namespace_file(self.name))
+        self.kubelet.start([self._kube, "kubelet", *arguments], {"SANDBOX_BOUND_LOGS": bounded}, self._namespace)
 
     def start_proxy(self):
         """Starts kube-proxy once the node is registered: before, it would wait in growing steps."""
         if self.proxy.pid():
             return
         until(self.registered, 60, f"the registration of {self.name}", f"look at {self.kubelet.log}", still_possible=self.kubelet.require_alive)
+        if not self._namespace:
+            require_free_port(10256, "kube-proxy's health")
         arguments = [
             f"--kubeconfig={self.folder / 'proxy.kubeconfig'}",
             f"--hostname-override={self.name}",
@@ -123,7 +85,7 @@ class Node:
             "--conntrack-tcp-timeout-established=0",
             "--conntrack-tcp-timeout-close-wait=0",
         ]
-        self.proxy.start([self._kube, "proxy", *arguments], {"SANDBOX_BOUND_LOGS": str(self.proxy.log)}, namespace_file(self.name))
+        self.proxy.start([self._kube, "proxy", *arguments], {"SANDBOX_BOUND_LOGS": str(self.proxy.log)}, self._namespace)
 
     def registered(self):
         return self._api.get(f"/api/v1/nodes/{self.name}") is not None
@@ -134,9 +96,6 @@ class Node:
         conditions = node.get("status", {}).get("conditions", [])
         return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
-    def _ctr(self, *arguments, check=True, seconds=60):
-        return run("ctr", "--address", self.folder / "containerd.sock", "--namespace", "k8s.io", *arguments, check=check, seconds=seconds)
-
     def _daemon(self, name):
         record = self.folder / "run" / f"{name}.json"
-        return Daemon(f"{name} of {self.name}", self.name, record, self.folder / "logs" / f"{name}.log")
+        return Daemon(f"{name} of {self.name}", self._layout.groups, self.name, record, self.folder / "logs" / f"{name}.log")

@@ -46,7 +46,7 @@ def containerd(folder):
     return CONTAINERD.format(node=folder, pause=PAUSE)
 
 
-def network(node, folder):
+def network(tag, node, folder):
     """A routed link per pod: no bridge, so Services work without bridge-netfilter, too."""
     addresses = {
         "type": "host-local",
@@ -58,11 +58,12 @@ def network(node, folder):
         {"type": "ptp", "ipMasq": False, "ipam": addresses},
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ]
-    return json.dumps({"cniVersion": "0.4.0", "name": f"sandbox-{node}", "plugins": plugins}, indent=1)
+    return json.dumps({"cniVersion": "0.4.0", "name": f"{tag}-{node}", "plugins": plugins}, indent=1)
 
 
-def kubelet(node, folder, authority, identity):
+def kubelet(layout, node, authority, identity):
     """Nothing is left to defaults that reach outside the node's folder."""
+    folder = layout.node(node)
     settings = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -76,7 +77,7 @@ def kubelet(node, folder, authority, identity):
         "tlsPrivateKeyFile": str(authority.key_of(identity)),
         "containerRuntimeEndpoint": f"unix://{folder}/containerd.sock",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/wesago-sandbox/{node}",
+        "cgroupRoot": f"/{layout.groups.name}/{node}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "clusterDNS": [DNS_SERVICE],

@@ -13,11 +13,11 @@ def collect(layout, progress):
     """Returns the state of the cluster as plain data."""
     cluster = Cluster(layout, progress)
     record = cluster.record()
-    if not record:
+    if not cluster.exists():
         return {"up": False, "state": str(layout.state)}
     expected = [daemon for daemon in cluster.daemons() if daemon.name != "kwok" or record.get("fake_nodes")]
     daemons = [_daemon(daemon) for daemon in expected]
-    nodes = [{"name": node.name, "ready": node.ready(), "images": sorted(node.loaded())} for node in cluster.nodes()]
+    nodes = [{"name": node.name, "ready": node.ready(), "images": sorted(node.store.loaded())} for node in cluster.nodes()]
     answers = {"api": cluster.api.ready()}
     if nodes:
         answers["dns"] = checks.dns_answers()

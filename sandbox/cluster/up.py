@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from . import addons, checks, network
 from .addresses import MAXIMUM_NODES, node_names
 from .cluster import Cluster
+from .controlplane import require_free_port
 from .failure import SandboxError
 from .host import Host
 from .images import IMAGES
@@ -16,6 +17,7 @@ from .leftovers import forget_before_boot
 from .ownership import claim, exclusive
 from .packages import RUNNING, install, require_root, require_space, require_system
 from .pki import ADMIN, CONTROL_PLANE
+from .seed import plant
 from .wait import until
 
 
@@ -25,6 +27,7 @@ def up(layout, progress, nodes=None, fake_nodes=None):
     require_root()
     install(RUNNING, progress)
     require_space(layout.state, 4)
+    network.require_free(layout.state)
     with exclusive(layout):
         claim(layout)
         Up(Cluster(layout, progress)).run(nodes, fake_nodes)
@@ -37,6 +40,7 @@ class Up:
         self._cluster = cluster
         self._say = cluster.progress.say
         self._changed = False
+        self._hopeless = threading.Event()
 
     def run(self, nodes, fake_nodes):
         cluster = self._cluster
@@ -44,19 +48,28 @@ class Up:
         count = self._node_count(nodes, record)
         fake = record.get("fake_nodes", 0) if fake_nodes is None else fake_nodes
         self._programs(fake)
+        # Nodes that are there already get what is new one image at a time.
+        grows = any(not (node.folder / "containerd" / "root").exists() for node in map(cluster.node, node_names(count)))
+        seed = cluster.seed.ensure() if grows else None
         forget_before_boot(cluster)
         Host(cluster.layout).remember()
+        if count and not record.get("nodes"):
+            require_free_port(80, "the ingress")
         network.prepare_host(cluster.layout.state)
-        cluster.write_record(nodes=count, fake_nodes=fake, kubeconfig=str(self._kubeconfig_file(record)))
+        cluster.write_record(nodes=count, fake_nodes=fake, **self._kubeconfig(record))
         self._certificates()
         self._changed = any(daemon.pid() is None for daemon in cluster.daemons() if daemon is not cluster.control_plane.kwok)
         with ThreadPoolExecutor(max_workers=count + 1) as pool:
-            runtimes = [pool.submit(self._runtime, node, count) for node in cluster.nodes()]
-            self._control_plane(fake, count)
-            for runtime in runtimes:
-                runtime.result()
+            beside = [pool.submit(cluster.user_context().write, cluster.authority)]
+            beside += [pool.submit(self._runtime, node, count, seed) for node in cluster.nodes()]
+            try:
+                self._control_plane(fake, count)
+            except BaseException:
+                self._hopeless.set()
+                raise
+            for work in beside:
+                work.result()
         self._nodes(count)
-        cluster.user_context().write(cluster.authority)
         self._say(f"up: {self._summary(count, fake)}; context `sandbox` is in {cluster.user_context().file}")
 
     def _node_count(self, wanted, record):
@@ -81,8 +94,13 @@ class Up:
         if fake:
             cluster.binaries.build("kwok")
 
-    def _kubeconfig_file(self, record):
-        return record.get("kubeconfig") or user_file()
+    def _kubeconfig(self, record):
+        """Returns where the context goes, and what of that path was not there before."""
+        if "kubeconfig" in record:
+            return {}
+        file = user_file().absolute()
+        created = [str(path) for path in (file, file.parent) if not path.exists()]
+        return {"kubeconfig": str(file), "kubeconfig_created": created}
 
     def _certificates(self):
         cluster = self._cluster
@@ -107,23 +125,29 @@ class Up:
             self._changed |= cluster.addons.apply(addons.SERVICES)
         self._say("the API server is ready")
 
-    def _runtime(self, node, count):
-        """Brings up a node's containerd with the system images, then its kubelet, then the rest."""
+    def _runtime(self, node, count, seed):
+        """Brings up a node's containerd with its images, then its kubelet and kube-proxy."""
         node.prepare(count)
-        node.start_containerd()
-        images = [image for image in IMAGES.values() if image.node and self._cluster.images.present(image)]
-        self._load(node, [image for image in images if image.system])
-        until(self._cluster.api.ready, 150, "the API server's readiness", f"look at {self._cluster.control_plane.apiserver.log}", interval_seconds=0.1)
+        if seed and plant(seed, node.folder):
+            self._say(f"{node.name} has its images")
+        node.store.start_containerd()
+        self._load(node)
+        hint = f"look at {self._cluster.control_plane.apiserver.log}"
+        until(self._cluster.api.ready, 150, "the API server's readiness", hint, 0.1, self._require_hope)
         node.start_kubelet()
         node.start_proxy()
-        self._load(node, [image for image in images if not image.system])
 
-    def _load(self, node, images):
-        for image in images:
-            archive = self._cluster.images.build(image)
-            if node.load(image.name, archive, self._cluster.images.digest(image)):
+    def _require_hope(self):
+        if self._hopeless.is_set():
+            raise SandboxError("the control plane did not start")
+
+    def _load(self, node):
+        """Loads what an older node lacks of the present images."""
+        for name, digest in self._cluster.seed.wanted().items():
+            if node.store.loaded().get(name) != digest:
+                node.store.load(name, self._cluster.images.build(IMAGES[name]), digest)
                 self._changed = True
-                self._say(f"loaded {image.name} into {node.name}")
+                self._say(f"loaded {name} into {node.name}")
 
     def _nodes(self, count):
         cluster = self._cluster

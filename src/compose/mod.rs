@@ -2,17 +2,33 @@
 //! returned, all of it, and nothing is sent to anybody.
 //!
 //! ```text
+//! assemble    the steps, in their order
 //! chain       the plan file and those it extends
-//! variables   declarations, --set, --values; each value at its source
-//! document    one plan file, typed: stages, secrets, patches
+//! variables   declarations, --set, --values; each value told where it was given
+//! document    the plan files, typed and merged: stages, patches, notes; `secrets` beside it
+//! stages      groups to members, needs to arrows
 //! manifest    YAML documents to objects
 //! configs     real files to ConfigMaps
 //! patch       changes of an overlay to objects
-//! checked     names, duplicates, references
-//! fingerprint what a pod reads, hashed into its template
+//! checked     names, duplicates, namespaces, what pods read
+//! fingerprint what pods read, hashed into their template
+//! paths decode names   the small tools of all of these
 //! ```
 
+mod assemble;
+mod chain;
+mod checked;
+mod configs;
+mod decode;
+mod document;
 mod fingerprint;
+mod manifest;
+mod names;
+mod patch;
+mod paths;
+mod secrets;
+mod stages;
+mod variables;
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -20,7 +36,7 @@ use serde_json::Value;
 pub use fingerprint::{CONFIG_ANNOTATION, Contents, fold_secrets};
 
 use crate::plan::Plan;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problems;
 
 /// Where the plan and what it names are read from: the disk, or the binary itself.
 ///
@@ -92,5 +108,8 @@ pub struct Composed {
 /// # Errors
 /// Everything that is wrong with the plan, the manifests and the values, each with its place.
 pub fn compose(request: &Request<'_>) -> Result<Composed, Problems> {
-    Err(Problem::new(format!("cannot read `{}`", request.plan)).into())
+    assemble::assemble(request)
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,10 +74,7 @@ impl Session {
         let scopes = scopes(&catalog, plan, &inventory);
         let listings = list_all(tools, &scopes).await?;
         let mut session = Self {
-            surroundings: Surroundings {
-                served: catalog.served().collect(),
-                ..Surroundings::default()
-            },
+            surroundings: Surroundings { served: catalog.served().collect(), ..Surroundings::default() },
             catalog,
             inventory,
             known,

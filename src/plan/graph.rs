@@ -73,7 +73,7 @@ impl Graph {
                     }
                     Some(at) => found.push(*at),
                     None => {
-                        errors.push(GraphError::Unknown { stage: (*stage).clone(), missing: need.clone() })
+                        errors.push(GraphError::Unknown { stage: (*stage).clone(), missing: need.clone() });
                     }
                 }
             }

@@ -25,7 +25,7 @@ use crate::problem::Place;
 /// The name of a stage: `nginx`, or `databases/postgres` for a member of a group.
 ///
 /// Each part is a DNS label, as Kubernetes names are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StageId(String);
 

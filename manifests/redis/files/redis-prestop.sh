@@ -1,21 +1,25 @@
 #!/bin/sh
-# preStop of a Redis pod: a master hands its role over before it goes (nothing lost, < 1 s), instead
-# of letting the sentinels notice its absence after down-after-milliseconds. Never fails the stop.
-# Needs: SENTINEL_NODES, MASTER_NAME, REDIS_PASSWORD
-export REDISCLI_AUTH="$REDIS_PASSWORD"
-role() { timeout 2 redis-cli -p 6379 ROLE 2>/dev/null | head -1; }
+# preStop of a Redis pod: a master hands its role over before it goes (< 2 s), instead of letting the
+# sentinels notice its absence after down-after-milliseconds. Never fails the stop.
+# Needs: SELF (host:port), SENTINEL_NODES, MASTER_NAME, REDIS_PASSWORD
+role() { REDISCLI_AUTH=$REDIS_PASSWORD timeout 2 redis-cli -p 6379 ROLE 2>/dev/null | head -1; }
+sentinel() { # host:port, command...
+    address=$1; shift
+    timeout 3 redis-cli -h "${address%:*}" -p "${address#*:}" SENTINEL "$@" 2>/dev/null
+}
 [ "$(role)" = master ] || exit 0
-answer=
 for node in $SENTINEL_NODES; do
-    answer=$(env -u REDISCLI_AUTH timeout 3 redis-cli -h "${node%:*}" -p "${node#*:}" SENTINEL FAILOVER "$MASTER_NAME" 2>/dev/null)
-    [ "$answer" != OK ] || break
+    [ "$(sentinel "$node" FAILOVER "$MASTER_NAME")" = OK ] || continue
+    # Until the sentinel names the new master, and not a moment longer: clients that still write to
+    # this one write what the new master will never see; they change over when it is gone. Bounded.
+    tries=0
+    while [ "$tries" -lt 50 ]; do
+        master=$(sentinel "$node" get-master-addr-by-name "$MASTER_NAME" | tr '\n' ':')
+        case $master in "$SELF:" | "") ;; *) exit 0 ;; esac
+        tries=$((tries + 1))
+        sleep 0.2
+    done
+    exit 0
 done
 # no sentinel (the whole stack goes: teardown removes them before Redis), or no good replica
-[ "$answer" = OK ] || exit 0
-# the old master calls itself one for ~9 s more, until a sentinel demotes it: bounded
-tries=0
-while [ "$tries" -lt 40 ] && [ "$(role)" = master ]; do
-    tries=$((tries + 1))
-    sleep 0.5
-done
 exit 0

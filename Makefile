@@ -1,0 +1,47 @@
+# make demo   a real cluster on this machine, and the forum on it
+# make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
+# make test   everything, on a real cluster
+# make down   removes the cluster again
+.PHONY: demo check test down tools python-tests sandbox-tests forum-tests
+
+SHELL   := /bin/bash
+SANDBOX := sandbox/sandbox
+CARGO   := cargo
+PYTHON  := /usr/bin/python3
+FORUM   := curl --fail --silent --show-error --max-time 10 --header "Host: wesago.k3s" http://127.0.0.1
+
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.89 or newer with rustup" >&2; exit 1; }
+
+demo: tools
+	$(SANDBOX) build
+	$(CARGO) build --locked
+	$(SANDBOX) up
+	target/debug/wesago deploy --context sandbox --yes
+	@set -e; style=$$($(FORUM)/ | grep --only-matching '/static/[^"]*\.css' | head -n 1); \
+	  $(FORUM)$$style >/dev/null; \
+	  echo "through Traefik: the front page, and its style sheet $$style"
+
+check: tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) test --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+test: check python-tests sandbox-tests forum-tests
+
+python-tests:
+	$(PYTHON) -m unittest discover -s sandbox/tests
+	$(PYTHON) -m unittest discover -s images/website/tests
+
+sandbox-tests:
+	$(SANDBOX) build
+	$(SANDBOX) selftest
+
+forum-tests:
+	$(SANDBOX) up
+	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
+	$(SANDBOX) down
+
+down:
+	$(SANDBOX) down

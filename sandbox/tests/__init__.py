@@ -1,0 +1,1 @@
+"""Tests of the sandbox: pure parts, and the real thing on this machine."""

@@ -12,6 +12,7 @@
 //! L5 cli                             arguments, context, signals, one command a file, exit codes
 //! ```
 
+pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod compose;

@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import dataclass
 
+from .buildlock import building
 from .content import content_hash
 from .failure import SandboxError
 from .packages import require_go
@@ -63,11 +64,16 @@ class Binaries:
     def build(self, name):
         """Builds the program unless the cache has it, and returns its path."""
         path = self.path(name)
-        if path.exists():
-            return path
+        if not path.exists():
+            with building(self._layout, self._progress):
+                if not path.exists():
+                    self._compile(name, path)
+        return path
+
+    def _compile(self, name, path):
         binary = BINARIES[name]
         module = self._layout.sandbox / name
-        go = require_go()
+        go = require_go(self._layout.cache, self._progress)
         log = self._layout.cache / "logs" / f"{name}.log"
         self._progress.say(f"compiling {name} (log: {log})")
         self._layout.binaries.mkdir(parents=True, exist_ok=True)
@@ -83,7 +89,6 @@ class Binaries:
         partial.replace(path)
         self._forget_old(name, path)
         self._progress.say(f"compiled {name}: {path.stat().st_size / 2**20:.0f} MiB")
-        return path
 
     def _forget_old(self, name, current):
         """Keeps the current and the one built before it: the cache is shared by checkouts."""

@@ -52,6 +52,9 @@ class ControlGroups:
                 continue  # beside v1 it has no controllers, and the kubelet does not look there
             group = point / self.name / node
             group.mkdir(parents=True, exist_ok=True)
+            if kind == "cgroup2":
+                for folder in (point, point / self.name):
+                    _pass_on_controllers(folder)
             if kind == "cgroup" and "cpuset" in options:
                 for folder in (point / self.name, group):
                     _inherit_cpuset(folder)
@@ -89,6 +92,12 @@ class ControlGroups:
                     os.rmdir(folder)
                 except FileNotFoundError:
                     pass  # the kernel or the kubelet was faster
+
+
+def _pass_on_controllers(folder):
+    """In v2 a group has the controllers its parent passes on; the kubelet wants them all."""
+    for controller in (folder / "cgroup.controllers").read_text().split():
+        (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _inherit_cpuset(folder):

@@ -39,6 +39,10 @@ class Cluster:
         except (FileNotFoundError, ValueError):
             return {}
 
+    def exists(self):
+        """Tells whether `up` got as far as to start something here."""
+        return "nodes" in self.record()
+
     def write_record(self, **values):
         record = {**self.record(), **values}
         partial = self._record_file.with_suffix(".partial")
@@ -60,7 +64,7 @@ class Cluster:
         return found
 
     def require_up(self):
-        if not self.record():
+        if not self.exists():
             raise SandboxError(f"no cluster in {self.layout.state}; run `sandbox/sandbox up` first")
 
     def user_context(self):

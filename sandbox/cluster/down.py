@@ -27,7 +27,7 @@ def down(layout, progress, force=False):
     with exclusive(layout):
         if not force:
             require_ours(layout)
-        had = bool(Cluster(layout, progress).record())
+        had = Cluster(layout, progress).exists()
         Down(Cluster(layout, progress)).run()
     progress.say(f"down: nothing is left but the cache in {layout.cache}" if had else "down: there was no cluster")
 
@@ -56,10 +56,15 @@ class Down:
 
     def _forget_context(self):
         """Takes the context out of the user's kubeconfig, while the program for it is still there."""
-        if not self._cluster.record() or not self._cluster.kube.exists():
+        if not self._cluster.exists() or not self._cluster.kube.exists():
             return
         context = self._cluster.user_context()
-        empty = context.remove()
+        try:
+            empty = context.remove()
+        except SandboxError as error:
+            # A kubeconfig broken by somebody else must not keep the cluster alive.
+            self._cluster.progress.say(f"the context `sandbox` stays in {context.file}: {error}")
+            return
         created = self._cluster.record().get("kubeconfig_created", [])
         if empty and str(context.file) in created:
             context.file.unlink()

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from .buildlock import building
 from .content import content_hash
 from .failure import SandboxError
 from .images import IMAGES
@@ -54,8 +55,13 @@ class ImageBuilder:
     def build(self, image):
         """Builds the image unless the cache has it, parents first; returns the archive."""
         archive = self.archive(image)
-        if archive.exists():
-            return archive
+        if not archive.exists():
+            with building(self._layout, self._progress):
+                if not archive.exists():
+                    self._make(image, archive)
+        return archive
+
+    def _make(self, image, archive):
         for parent in image.parents.values():
             self.build(IMAGES[parent])
             self._into_storage(IMAGES[parent])
@@ -71,7 +77,6 @@ class ImageBuilder:
             self._buildah_build(image, context, log)
         self._store(image, archive)
         self._progress.say(f"built image {image.name}: {archive.stat().st_size / 2**20:.0f} MiB")
-        return archive
 
     def in_storage(self, name):
         """Returns the id of an image in the cache's storage, or None."""

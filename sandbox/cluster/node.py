@@ -55,6 +55,7 @@ class Node:
             return
         if not self._namespace:
             require_free_port(10250, "the kubelet")
+            require_free_port(10248, "the kubelet's health")
         self._progress.say(f"starting kubelet of {self.name}")
         arguments = [
             f"--config={self.folder / 'kubelet.json'}",
@@ -72,6 +73,8 @@ class Node:
         if self.proxy.pid():
             return
         until(self.registered, 60, f"the registration of {self.name}", f"look at {self.kubelet.log}", still_possible=self.kubelet.require_alive)
+        if not self._namespace:
+            require_free_port(10256, "kube-proxy's health")
         arguments = [
             f"--kubeconfig={self.folder / 'proxy.kubeconfig'}",
             f"--hostname-override={self.name}",

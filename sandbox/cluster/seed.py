@@ -9,6 +9,7 @@ import re
 import shutil
 from contextlib import contextmanager
 
+from .buildlock import building
 from .cgroups import ControlGroups
 from .content import content_hash
 from .images import IMAGES
@@ -24,6 +25,7 @@ class Seed:
 
     def __init__(self, layout, images, progress):
         self._folder = layout.cache / "seeds"
+        self._layout = layout
         self._images = images
         self._progress = progress
 
@@ -37,8 +39,13 @@ class Seed:
         wanted = self.wanted()
         version = run("containerd", "--version").stdout.split()[2]
         seed = self._folder / content_hash(version, *(f"{name} {digest}" for name, digest in sorted(wanted.items())))
-        if seed.exists():
-            return seed
+        if not seed.exists():
+            with building(self._layout, self._progress):
+                if not seed.exists():
+                    self._make(seed, wanted)
+        return seed
+
+    def _make(self, seed, wanted):
         archives = {name: self._images.build(IMAGES[name]) for name in wanted}
         self._progress.say("unpacking the images once for all nodes")
         partial = seed.with_name("partial")
@@ -61,7 +68,6 @@ class Seed:
         partial.replace(seed)
         if earlier:
             shutil.rmtree(earlier)
-        return seed
 
     def _newest(self):
         seeds = [path for path in self._folder.iterdir() if re.fullmatch("[0-9a-f]{16}", path.name)]

@@ -13,7 +13,7 @@ def collect(layout, progress):
     """Returns the state of the cluster as plain data."""
     cluster = Cluster(layout, progress)
     record = cluster.record()
-    if not record:
+    if not cluster.exists():
         return {"up": False, "state": str(layout.state)}
     expected = [daemon for daemon in cluster.daemons() if daemon.name != "kwok" or record.get("fake_nodes")]
     daemons = [_daemon(daemon) for daemon in expected]

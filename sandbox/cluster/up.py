@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from . import addons, checks, network
 from .addresses import MAXIMUM_NODES, node_names
 from .cluster import Cluster
+from .controlplane import require_free_port
 from .failure import SandboxError
 from .host import Host
 from .images import IMAGES
@@ -38,6 +40,7 @@ class Up:
         self._cluster = cluster
         self._say = cluster.progress.say
         self._changed = False
+        self._hopeless = threading.Event()
 
     def run(self, nodes, fake_nodes):
         cluster = self._cluster
@@ -50,6 +53,8 @@ class Up:
         seed = cluster.seed.ensure() if grows else None
         forget_before_boot(cluster)
         Host(cluster.layout).remember()
+        if count and not record.get("nodes"):
+            require_free_port(80, "the ingress")
         network.prepare_host(cluster.layout.state)
         cluster.write_record(nodes=count, fake_nodes=fake, **self._kubeconfig(record))
         self._certificates()
@@ -57,7 +62,11 @@ class Up:
         with ThreadPoolExecutor(max_workers=count + 1) as pool:
             beside = [pool.submit(cluster.user_context().write, cluster.authority)]
             beside += [pool.submit(self._runtime, node, count, seed) for node in cluster.nodes()]
-            self._control_plane(fake, count)
+            try:
+                self._control_plane(fake, count)
+            except BaseException:
+                self._hopeless.set()
+                raise
             for work in beside:
                 work.result()
         self._nodes(count)
@@ -123,9 +132,14 @@ class Up:
             self._say(f"{node.name} has its images")
         node.store.start_containerd()
         self._load(node)
-        until(self._cluster.api.ready, 150, "the API server's readiness", f"look at {self._cluster.control_plane.apiserver.log}", interval_seconds=0.1)
+        hint = f"look at {self._cluster.control_plane.apiserver.log}"
+        until(self._cluster.api.ready, 150, "the API server's readiness", hint, 0.1, self._require_hope)
         node.start_kubelet()
         node.start_proxy()
+
+    def _require_hope(self):
+        if self._hopeless.is_set():
+            raise SandboxError("the control plane did not start")
 
     def _load(self, node):
         """Loads what an older node lacks of the present images."""

@@ -1,6 +1,7 @@
 //! What is there, and is it ready? The plan held against the cluster, without a write.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::retry::Tools;
 use super::session::Session;
@@ -10,7 +11,7 @@ use crate::plan::{Plan, StageId};
 use crate::readiness::{Readiness, Receipt, assess};
 
 /// One object of the plan, or of the inventory, as it is in the cluster.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StatusRow {
     /// Its stage; `None` for what the plan itself needs and for what has left the plan.
     pub stage: Option<StageId>,

@@ -107,7 +107,7 @@ passed "a restart keeps the data"
 
 # --- the primary's volume is lost -----------------------------------------------------------------
 stop 0
-mv "$work/0" "$work/kept"
+rm -rf "$work/0"
 refuses 0 30
 said 0 "refusing to start: the volume of this primary is empty, but postgres-1 holds data"
 passed "refuses beside two running replicas"
@@ -129,13 +129,26 @@ said 0 "no word from postgres-2"
 passed "refuses when one replica is empty too and the other is down"
 kill $first && wait $first || true
 
-# --- the volume is back ---------------------------------------------------------------------------
-rm -rf "$work/0" && mv "$work/kept" "$work/0"
-init 0 && start 0
-init 1 || fail "replica 1, lost, was not copied again: its old slot was in the way"
-init 2 && start 1 && start 2
+# --- the primary is made anew from a replica ------------------------------------------------------
+rm -rf "$work/0" "$work/1" && mv "$work/kept-1" "$work/1"
+init 1 && init 2 && start 1 && start 2
+RESTORE_FROM=postgres-1 init 0 || fail "the primary was not copied back"
+start 0
 within 20 streaming 2
-within 20 copied 1 100
+[ "$(query 0 "SELECT count(*) FROM threads")" = 100 ] || fail "the restored primary lacks rows"
+query 0 "INSERT INTO threads VALUES (101)"
+within 20 copied 1 101
+within 20 copied 2 101
+[ -z "$(query 0 "SHOW primary_conninfo")" ] || fail "the restored primary keeps the replica's settings"
+passed "a lost primary is copied back from a replica, and both replicas follow it"
+
+# --- a replica's volume is lost ---------------------------------------------------------------------------
+stop 1
+rm -rf "$work/1"
+init 1 || fail "replica 1, lost, was not copied again: its old slot was in the way"
+start 1
+within 20 streaming 2
+within 20 copied 1 101
 passed "a lost replica is copied anew, with its old slot still there"
 
 # --- a replica that was promoted does not come up as a second primary ------------------------------
@@ -148,7 +161,7 @@ passed "refuses a promoted member beside the primary"
 # --- an interrupted first start --------------------------------------------------------------------
 stop 2
 stop 0
-rm -rf "$work"/[012] "$work/kept-1"
+rm -rf "$work"/[012]
 begin_init 0; primary=$!
 within 20 pg_isready -q -h /tmp -p 5433 -U postgres
 kill -9 $primary && wait $primary 2>/dev/null || true

@@ -6,6 +6,7 @@ container costs ("celery inspect ping" takes half a second of CPU each time).
 """
 
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -40,22 +41,28 @@ class Heartbeat:
         age = time.monotonic() - self._last
         return (200 if age < limit else 503), f"last heartbeat {age:.0f} s ago"
 
-    def serve(self):
+    def serve(self, port=PORT):
         """Answers probes in a thread of the calling process, until it ends."""
-        heartbeat = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                status, text = heartbeat.answer(self.path)
-                body = f"{text}\n".encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "text/plain")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                """Probes are no news."""
-
-        server = ThreadingHTTPServer(("", PORT), Handler)
+        server = ThreadingHTTPServer(("", port), partial(ProbeHandler, self))
         Thread(target=server.serve_forever, name="probes", daemon=True).start()
+        return server
+
+
+class ProbeHandler(BaseHTTPRequestHandler):
+    """Turns one request of the kubelet into an answer of the heartbeat."""
+
+    def __init__(self, heartbeat, *args):
+        self.heartbeat = heartbeat
+        super().__init__(*args)
+
+    def do_GET(self):
+        status, text = self.heartbeat.answer(self.path)
+        body = f"{text}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        """Probes are no news."""

@@ -1,0 +1,157 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::EXIT_CODES;
+
+/// Puts a whole application on Kubernetes in the right order, and tells the truth about it.
+#[derive(Debug, Parser)]
+#[command(name = "wesago", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write, wait and settle, in the order of the plan
+    #[command(after_help = EXIT_CODES)]
+    Deploy(Deploy),
+    /// Show what is there, and whether it is ready
+    #[command(after_help = EXIT_CODES)]
+    Status(Status),
+    /// Remove in reverse order; volumes and generated secrets stay unless --delete-data
+    #[command(after_help = EXIT_CODES)]
+    Teardown(Teardown),
+    /// Print the objects as they would be sent, without asking a cluster
+    Render(Render),
+    /// Print the stages and what each waits for
+    Graph(Graph),
+}
+
+/// Which plan.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlanArguments {
+    /// The plan file, or the name of a built-in plan [default: plans/CONTEXT.yaml, else plans/wesago.yaml,
+    /// of the current folder, else built in]
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<String>,
+    /// Set a variable of the plan
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Read variables from a YAML file of `name: value`
+    #[arg(long, value_name = "FILE")]
+    pub values: Vec<String>,
+}
+
+/// Which cluster.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ClusterArguments {
+    /// The kubeconfig context [default: the current one, confirmed on a terminal]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// `wesago deploy`
+#[derive(Args, Debug)]
+pub(crate) struct Deploy {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+/// `wesago status`
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
+}
+
+/// `wesago teardown`
+#[derive(Args, Debug)]
+pub(crate) struct Teardown {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// Remove volumes, generated secrets and the namespace too
+    #[arg(long)]
+    pub(super) delete_data: bool,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+/// `wesago render`
+#[derive(Args, Debug)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// Only the objects of this stage, or of this group of stages
+    #[arg(value_name = "STAGE")]
+    pub(super) stage: Option<String>,
+}
+
+/// `wesago graph`
+#[derive(Args, Debug)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = GraphOutput::Text, value_name = "FORMAT")]
+    pub(super) output: GraphOutput,
+}
+
+/// What a command writes on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For a person.
+    Text,
+    /// For a program: one JSON event a line (deploy, teardown), one JSON document (status).
+    Json,
+}
+
+/// What `graph` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphOutput {
+    /// For a person.
+    Text,
+    /// For Graphviz.
+    Dot,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}

@@ -1,0 +1,226 @@
+//! How the program ends: one documented code per kind of end, and the shape of an error on the terminal.
+
+use std::process::ExitCode;
+
+use crate::engine::EngineError;
+use crate::event::{CancelReason, Verdict};
+
+/// The text of `--help` about exit codes.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    internal error
+  2    wrong usage
+  3    the plan, a manifest or a value is invalid
+  4    the cluster cannot be reached, or forbids it
+  5    a stage failed
+  6    a stage was not ready in time
+  7    differences found (status)
+  8    locked by another deploy
+  130  interrupted (Ctrl-C)
+  143  terminated";
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All was done.
+    Done,
+    /// The program contradicts itself.
+    Internal,
+    /// The command line makes no sense.
+    Usage,
+    /// The plan, a manifest or a value is invalid.
+    PlanInvalid,
+    /// The cluster cannot be reached, or forbids it.
+    Cluster,
+    /// A stage failed.
+    StageFailed,
+    /// A stage was not ready in time.
+    TimedOut,
+    /// Differences were found.
+    Differences,
+    /// Another deploy holds the lock.
+    Locked,
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// Returns the number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::PlanInvalid => 3,
+            Self::Cluster => 4,
+            Self::StageFailed => 5,
+            Self::TimedOut => 6,
+            Self::Differences => 7,
+            Self::Locked => 8,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// Returns how a run with this verdict ends; `cancel` tells which signal a cancelled one got.
+    pub(crate) fn of_run(verdict: &Verdict, cancel: Option<CancelReason>) -> Self {
+        match verdict {
+            Verdict::Succeeded => Self::Done,
+            Verdict::Failed { .. } | Verdict::Skipped { .. } => Self::StageFailed,
+            Verdict::TimedOut { .. } => Self::TimedOut,
+            Verdict::Cancelled if cancel == Some(CancelReason::Terminate) => Self::Terminated,
+            Verdict::Cancelled => Self::Interrupted,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command ended without doing its work: what is wrong, why, and the next step.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What is wrong, lowercase, without a final stop; already rendered for a plan's problems.
+    pub message: String,
+    /// From the nearest cause to the deepest.
+    pub causes: Vec<String>,
+    /// The next step.
+    pub hint: Option<String>,
+    /// True when `message` is a whole report that needs no `error:` before it.
+    pub is_report: bool,
+}
+
+impl Failure {
+    /// Returns a failure without causes.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hint: None, is_report: false }
+    }
+
+    /// Adds the next step.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the chain of causes of an error.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Some libraries repeat their source in their own text.
+            if self.causes.last().is_none_or(|last| !last.contains(&text)) {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Returns the text for standard error.
+    pub(crate) fn render(&self) -> String {
+        if self.is_report {
+            return self.message.clone();
+        }
+        let mut text = format!("error: {}\n", self.message);
+        for cause in &self.causes {
+            text.push_str("  caused by: ");
+            text.push_str(cause);
+            text.push('\n');
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("hint: ");
+            text.push_str(hint);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let failure = |exit| Self::new(exit, error.to_string());
+        match &error {
+            EngineError::Request { error: cause, .. } => {
+                let failure = failure(Exit::Cluster).caused_by(cause);
+                if cause.is_unreachable() {
+                    failure.hint(
+                        "is the cluster up, and the context the right one? `kubectl cluster-info` asks it",
+                    )
+                } else if cause.is_forbidden() {
+                    failure.hint("`kubectl auth can-i --list` shows what this user may do")
+                } else {
+                    failure
+                }
+            }
+            EngineError::Inventory(cause) => failure(Exit::Cluster)
+                .caused_by(cause)
+                .hint("rename the plan, or remove that ConfigMap if nobody needs it any more"),
+            EngineError::NoSecret { cause, .. } => {
+                let mut failure = failure(Exit::PlanInvalid);
+                failure.causes.push(cause.clone());
+                failure.hint("give the key a source in the plan's `secrets:`, or set the variable it names")
+            }
+            EngineError::Internal(_) => failure(Exit::Internal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXIT_CODES, Exit, Failure};
+    use crate::cluster::ApiError;
+    use crate::engine::EngineError;
+    use crate::event::{CancelReason, Verdict};
+
+    #[test]
+    fn every_code_is_documented() {
+        let all = [
+            Exit::Done,
+            Exit::Internal,
+            Exit::Usage,
+            Exit::PlanInvalid,
+            Exit::Cluster,
+            Exit::StageFailed,
+            Exit::TimedOut,
+            Exit::Differences,
+            Exit::Locked,
+            Exit::Interrupted,
+            Exit::Terminated,
+        ];
+        for exit in all {
+            let code = format!("\n  {:<5}", exit.code());
+            assert!(EXIT_CODES.contains(&code), "{exit:?} is not documented");
+        }
+        assert_eq!(EXIT_CODES.lines().count(), all.len() + 1);
+    }
+
+    #[test]
+    fn a_cancelled_run_ends_by_its_signal() {
+        assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::Terminate)), Exit::Terminated);
+        assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::SecondInterrupt)), Exit::Interrupted);
+        assert_eq!(Exit::of_run(&Verdict::Succeeded, Some(CancelReason::Interrupt)), Exit::Done);
+    }
+
+    #[test]
+    fn an_unreachable_cluster_is_told_with_its_cause_and_the_next_step() {
+        let error = EngineError::Request {
+            request: "discover the served kinds".into(),
+            error: ApiError::Unreachable { cause: "connection refused (os error 111)".into() },
+        };
+        insta::assert_snapshot!(Failure::from(error).render(), @r"
+        error: could not discover the served kinds
+          caused by: the API server cannot be reached: connection refused (os error 111)
+        hint: is the cluster up, and the context the right one? `kubectl cluster-info` asks it
+        ");
+    }
+}

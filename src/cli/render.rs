@@ -1,0 +1,75 @@
+//! `wesago render`: the objects as they would be sent, as YAML. No cluster is asked; generated secrets are
+//! named, never shown.
+
+use super::arguments::Render;
+use super::exit::{Exit, Failure};
+use super::load::load;
+use super::output::print;
+use crate::plan::{Plan, SecretSource, Stage};
+use crate::problem::nearest;
+use crate::yaml::to_yaml;
+
+/// Runs the command.
+pub(super) fn run(arguments: &Render, coloured: bool) -> Result<Exit, Failure> {
+    let loaded = load(&arguments.plan, None, coloured)?;
+    let plan = &loaded.composed.plan;
+    let chosen = choose(plan, arguments.stage.as_deref())?;
+    let mut text = String::new();
+    if arguments.stage.is_none() {
+        text.push_str(&secrets(plan));
+    }
+    for stage in chosen {
+        for object in &stage.objects {
+            text.push_str("---\n# stage ");
+            text.push_str(stage.id.as_str());
+            if let Some(place) = plan.place(&object.reference()) {
+                text.push_str(", ");
+                text.push_str(&place.file_line());
+            }
+            text.push('\n');
+            text.push_str(&to_yaml(object.value()));
+        }
+    }
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Returns the stages asked for: all, one, or the members of a group.
+fn choose<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<Vec<&'a Stage>, Failure> {
+    let Some(wanted) = wanted else { return Ok(plan.stages().iter().collect()) };
+    let is_wanted = |stage: &&Stage| stage.id.as_str() == wanted || stage.id.group() == wanted;
+    let chosen: Vec<&Stage> = plan.stages().iter().filter(is_wanted).collect();
+    if !chosen.is_empty() {
+        return Ok(chosen);
+    }
+    let failure = Failure::new(Exit::Usage, format!("the plan has no stage `{wanted}`"));
+    let names = plan.stages().iter().map(|stage| stage.id.as_str());
+    Err(match nearest(wanted, names) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure.hint("`wesago graph` lists the stages"),
+    })
+}
+
+/// Returns the generated Secrets as comments: their names and sources, no value.
+fn secrets(plan: &Plan) -> String {
+    let mut text = String::new();
+    for secret in plan.secrets() {
+        text.push_str("# Secret ");
+        text.push_str(&secret.name);
+        text.push_str(", made once and kept:");
+        for key in &secret.keys {
+            let sources: Vec<String> = key.sources.iter().map(source).collect();
+            text.push_str(&format!("\n#   {}: {}", key.key, sources.join(", else ")));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn source(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(name) => format!("from ${name}"),
+        SecretSource::Command(words) => format!("from `{}`", words.first().map_or("", String::as_str)),
+        SecretSource::Generate(length) => format!("{length} random letters and digits"),
+    }
+}

@@ -14,6 +14,7 @@ from .tools import run, run_logged
 
 _RECIPE = "image 2"
 """Changes when the way of building changes."""
+_STEPS_KEPT = 24
 _CERTIFICATES = Path("/etc/ssl/certs")
 
 
@@ -79,12 +80,19 @@ class ImageBuilder:
         self._store(image, archive)
         if earlier and earlier != self.in_storage(image.name):
             self._buildah("rmi", earlier, check=False)  # refused while another image stands on it
+        self._bound_storage()
         self._progress.say(f"built image {image.name}: {archive.stat().st_size / 2**20:.0f} MiB")
 
     def in_storage(self, name):
         """Returns the id of an image in the cache's storage, or None."""
         found = self._buildah("images", "--quiet", "--no-trunc", name, check=False)
         return found.stdout.split()[0] if found.returncode == 0 and found.stdout.strip() else None
+
+    def _bound_storage(self):
+        """Drops the steps of earlier builds when there are many; the next build makes its own anew."""
+        steps = self._buildah("images", "--quiet", "--filter", "dangling=true").stdout.split()
+        if len(steps) > _STEPS_KEPT:
+            self._buildah("rmi", "--prune", "--force", check=False)
 
     def _context(self, image, made, log):
         if image.context:

@@ -4,7 +4,7 @@
 //! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
 //!
 //! ```text
-//! L0 object condition clock entropy problem arbitrary   objects and their statuses; time; places in text
+//! L0 object clock entropy problem arbitrary   objects and their statuses; time; places in text
 //! L1 plan yaml readiness diagnosis   the DAG; YAML as kubectl reads it; is an object ready, and why not?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
@@ -18,7 +18,6 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod compose;
-pub mod condition;
 pub mod diagnosis;
 pub mod engine;
 pub mod entropy;

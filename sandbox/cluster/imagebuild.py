@@ -14,6 +14,7 @@ from .tools import run, run_logged
 
 _RECIPE = "image 2"
 """Changes when the way of building changes."""
+_STEPS_KEPT = 24
 _CERTIFICATES = Path("/etc/ssl/certs")
 
 
@@ -72,10 +73,14 @@ class ImageBuilder:
         log.unlink(missing_ok=True)
         self._progress.say(f"building image {image.name} (log: {log})")
         self._layout.images.mkdir(parents=True, exist_ok=True)
+        earlier = self.in_storage(image.name)
         with tempfile.TemporaryDirectory(prefix="context-", dir=self._layout.cache) as made:
             context = self._context(image, Path(made), log)
             self._buildah_build(image, context, log)
         self._store(image, archive)
+        if earlier and earlier != self.in_storage(image.name):
+            self._buildah("rmi", earlier, check=False)  # refused while another image stands on it
+        self._bound_storage()
         self._progress.say(f"built image {image.name}: {archive.stat().st_size / 2**20:.0f} MiB")
 
     def in_storage(self, name):
@@ -83,9 +88,11 @@ class ImageBuilder:
         found = self._buildah("images", "--quiet", "--no-trunc", name, check=False)
         return found.stdout.split()[0] if found.returncode == 0 and found.stdout.strip() else None
 
-    def export(self, name, archive):
-        """Writes an image of the cache's storage to an archive."""
-        self._push(self._arguments(), name, archive)
+    def _bound_storage(self):
+        """Drops the steps of earlier builds when there are many; the next build makes its own anew."""
+        steps = self._buildah("images", "--quiet", "--filter", "dangling=true").stdout.split()
+        if len(steps) > _STEPS_KEPT:
+            self._buildah("rmi", "--prune", "--force", check=False)
 
     def _context(self, image, made, log):
         if image.context:

@@ -4,8 +4,8 @@ use super::events::Events;
 use super::revision::Revision;
 use super::signals::{Signal, clipped};
 use super::{Cause, Class, Evidence, placement};
-use crate::condition::{self, Condition};
 use crate::object::Object;
+use crate::object::condition::{self, Condition};
 
 /// Returns the troubles of the workload itself and of its new ReplicaSet, each with where it was seen.
 pub(super) fn of_workload<'a>(

@@ -6,8 +6,8 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::condition;
 use crate::object::Object;
+use crate::object::condition;
 
 /// Events, newest first.
 pub(super) struct Events<'a>(Vec<Event<'a>>);

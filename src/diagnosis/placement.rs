@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::events::Events;
 use super::signals::{Signal, clipped};
 use super::{Cause, Class, Evidence};
-use crate::condition::Condition;
 use crate::object::Object;
+use crate::object::condition::Condition;
 
 /// Returns the trouble of a pod that no node takes.
 pub(super) fn not_scheduled<'a>(

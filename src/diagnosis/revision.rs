@@ -3,8 +3,8 @@
 
 use super::signals::Signal;
 use super::{Cause, Class, Evidence};
-use crate::condition::Condition;
 use crate::object::Object;
+use crate::object::condition::Condition;
 use serde_json::Value;
 
 /// The annotation that numbers a Deployment's revisions, on it and on its ReplicaSets.

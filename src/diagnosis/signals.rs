@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::events::Events;
 use super::{Cause, Class, Evidence, placement, revision};
-use crate::condition::{self, one_line};
+use crate::object::condition::{self, one_line};
 use crate::object::{Object, ObjectRef};
 
 /// A run shorter than this did not get past its start.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::facts::Subject;
 use super::{Assessment, StorageClass};
-use crate::condition::one_line;
+use crate::object::condition::one_line;
 
 /// How long a claim may name a class that is not there: a volume made by hand binds without the class.
 const NO_CLASS_GRACE: Duration = Duration::from_secs(30);

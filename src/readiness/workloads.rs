@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Assessment;
 use super::facts::Subject;
 use super::words::{counted, explained, so_many};
-use crate::condition;
+use crate::object::condition;
 
 /// How long a workload that somebody else paused may stay so.
 const PAUSED_GRACE: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 mod objects;
 mod plans;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -266,4 +267,27 @@ fn a_changed_setting_rolls_exactly_the_pods_that_read_it() {
     assert_ne!(fingerprint(BOTH, MAP, &secret), fingerprint(BOTH, MAP, &[("A", "1"), ("B", "2")]));
     // The same from run to run.
     assert_eq!(fingerprint(BOTH, MAP, &secret), fingerprint(BOTH, MAP, &secret));
+}
+
+#[test]
+fn files_of_a_config_are_taken_byte_for_byte_up_to_a_limit() {
+    let plan = format!("{HEAD}stages:\n  a: {{ configs: {{ c: [files] }} }}\n");
+    let mut files = Memory::new(&[("plan.yaml", plan.as_str()), ("files/text", "a\r\nb ${x}\n")]);
+    files.0.insert("files/bytes".into(), vec![0, 0xff]);
+    let composed = composed_with(&files, "plan.yaml", &[], &[]).unwrap();
+    let map = object(&composed, "ConfigMap/c");
+    assert_eq!(
+        (&map["data"], &map["binaryData"]),
+        (&json!({"text": "a\r\nb ${x}\n"}), &json!({"bytes": "AP8="}))
+    );
+    files.0.insert("files/large".into(), vec![b'x'; 1024 * 1024]);
+    insta::assert_snapshot!(composed_with(&files, "plan.yaml", &[], &[]).unwrap_err(), @r"
+    error: config `c` holds 1048602 bytes; a ConfigMap takes 1048576
+     --> plan.yaml:4:19
+      |
+    4 |   a: { configs: { c: [files] } }
+      |                   ^
+      |
+      = help: put large files into an image or a volume
+    ");
 }

@@ -1,10 +1,10 @@
-//! L0: reading a status: conditions, counters and time stamps, whatever a server or an operator put
+//! Reading a status: conditions, counters and time stamps, whatever a server or an operator put
 //! there. A field of another type than expected counts as absent; nothing here can fail.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::object::{Generation, Object};
+use super::{Generation, Object};
 
 /// One entry of `status.conditions`.
 #[derive(Clone, Copy, Debug)]

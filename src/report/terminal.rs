@@ -178,7 +178,7 @@ impl Sketch {
         if hidden > 0
             && let Some(last) = told.last_mut()
         {
-            last.push_str(&format!(", and {hidden} more"));
+            *last = format!("{last}, and {hidden} more");
         }
         let frame = usize::try_from(self.elapsed.as_millis() / FRAME_MS).unwrap_or(0) % SPINNER.len();
         let mut told = told.into_iter();

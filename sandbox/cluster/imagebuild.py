@@ -103,7 +103,10 @@ class ImageBuilder:
             suite = image.arguments["SUITE"]
             options = ["--mode=root", "--variant=minbase", "--include=ca-certificates"]
             # Nobody reads manuals in a container; the setting stays in the image for later packages.
-            options += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "info", "locale", "lintian")]
+            options += [
+                f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
+                for folder in ("doc", "man", "info", "locale", "lintian")
+            ]
             options += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
             run_logged(["mmdebstrap", *options, suite, made / "base.tar"], log)
         return made
@@ -122,7 +125,7 @@ class ImageBuilder:
     def _store(self, image, archive):
         partial = archive.with_name(archive.name + ".partial")
         partial.unlink(missing_ok=True)
-        self._push(self._arguments(), image.name, partial)
+        self.push(self._arguments(), image.name, partial)
         partial.replace(archive)
         stamp = self._layout.images / f"{_file_name(image.name)}.stored"
         stamp.write_text(archive.name)
@@ -140,7 +143,9 @@ class ImageBuilder:
     def _forget_old(self, image, current):
         """Keeps the current archive and the one before it: the cache is shared by checkouts."""
         pattern = re.escape(_file_name(image.name)) + r"-[0-9a-f]{16}\.tar"
-        others = [path for path in self._layout.images.iterdir() if re.fullmatch(pattern, path.name) and path != current]
+        others = [
+            path for path in self._layout.images.iterdir() if re.fullmatch(pattern, path.name) and path != current
+        ]
         others.sort(key=lambda path: path.stat().st_mtime)
         for path in others[:-1]:
             path.unlink()
@@ -152,8 +157,10 @@ class ImageBuilder:
         return run("buildah", *self._arguments(), *arguments, check=check, environment=_environment())
 
     @staticmethod
-    def _push(storage, name, archive):
-        run("buildah", *storage, "push", "--quiet", name, f"docker-archive:{archive}:{name}", environment=_environment())
+    def push(storage, name, archive):
+        run(
+            "buildah", *storage, "push", "--quiet", name, f"docker-archive:{archive}:{name}", environment=_environment()
+        )
 
 
 def export_from_host(name, archive):
@@ -161,7 +168,7 @@ def export_from_host(name, archive):
     found = run("buildah", "images", "--quiet", "--no-trunc", name, check=False, environment=_environment())
     if found.returncode != 0 or not found.stdout.strip():
         return False
-    ImageBuilder._push([], name, archive)  # noqa: SLF001 (same file)
+    ImageBuilder.push([], name, archive)
     return True
 
 

@@ -18,10 +18,14 @@ if [ -s "$PGDATA/PG_VERSION" ]; then
 fi
 
 export PGPASSWORD="$REPLICATION_PASSWORD"
+wait_seconds=600
+began=$(date +%s)
 echo "replica-init: waiting for the primary at $PRIMARY_HOST"
 until pg_isready -q -h "$PRIMARY_HOST" -p 5432 -U replicator -t 3; do
+    # the kubelet starts this script again, later each time
+    [ $(($(date +%s) - began)) -lt "$wait_seconds" ] || { echo "replica-init: no primary within $wait_seconds s: see the log of its container init"; exit 1; }
     # held open until the primary ends its census; refused at once when there is none
-    psql -XAtq --no-password -c 'SELECT pg_sleep(600)' \
+    psql -XAtq --no-password -c 'SELECT pg_sleep(300)' \
         "host=$PRIMARY_HOST port=5433 user=replicator dbname=postgres application_name=$HOSTNAME connect_timeout=2" \
         >/dev/null 2>&1 || sleep 0.3
 done

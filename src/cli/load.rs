@@ -1,6 +1,8 @@
 //! From the command line's words to a plan: which file, from disk or from the binary, composed with its
 //! values.
 
+use std::fmt::Write as _;
+
 use super::arguments::PlanArguments;
 use super::context::{BuiltInFiles, DiskFiles, exists};
 use super::exit::{Exit, Failure};
@@ -32,7 +34,7 @@ pub(crate) fn load(
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         let mut message = problems.render(Severity::Error, coloured);
-        message.push_str(&format!("\nerror: {count} {noun} in `{path}`; nothing was sent\n"));
+        let _infallible = writeln!(message, "\nerror: {count} {noun} in `{path}`; nothing was sent");
         Failure { is_report: true, ..Failure::new(Exit::PlanInvalid, message) }
     })?;
     let name = if built_in { format!("{path} (built in)") } else { path };

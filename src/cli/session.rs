@@ -1,7 +1,7 @@
 //! What deploy, teardown and status share: the context, the connection, the plan, the engine.
 
 use super::arguments::{ClusterArguments, PlanArguments};
-use super::context::{Connection, Context, connect, current_context};
+use super::context::{Connection, Context, ask, connect, current_context};
 use super::exit::{Exit, Failure};
 use super::load::{Loaded, load};
 use super::output::{complain, stderr_is_coloured};
@@ -45,8 +45,7 @@ pub(super) async fn open(
         loaded.name
     ));
     if may_ask && cluster.context.is_none() && context.can_ask {
-        let answer = context
-            .ask(&format!("`{context_name}` is the current context. go on? [y/N] "))
+        let answer = ask(&format!("`{context_name}` is the current context. go on? [y/N] "))
             .map_err(|cause| Failure::new(Exit::Internal, "the terminal cannot be read").caused_by(&cause))?;
         if !matches!(answer.as_str(), "y" | "Y" | "yes") {
             return Err(Failure::new(Exit::Usage, "not confirmed").hint("name the context: `--context NAME`"));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::arguments::Teardown;
-use super::context::Context;
+use super::context::{Context, ask};
 use super::exit::{Exit, Failure};
 use super::output::complain;
 use super::reports::{Ended, reporters};
@@ -38,8 +38,7 @@ fn confirm(context: &Context, ready: &Ready, removal: &Removal) -> Result<(), Fa
             .hint("say `--yes` to remove without a question"));
     }
     let question = format!("type `{}` to remove this from `{}`: ", plan.name(), ready.context_name);
-    let answer = context
-        .ask(&question)
+    let answer = ask(&question)
         .map_err(|cause| Failure::new(Exit::Internal, "the terminal cannot be read").caused_by(&cause))?;
     if answer == plan.name() {
         Ok(())

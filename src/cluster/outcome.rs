@@ -54,12 +54,11 @@ fn refused(refusal: &Refusal) -> Outcome {
             again(SHORT)
         }
         409 if refusal.reason == "AlreadyExists" => again(SHORT),
-        429 => again(LONGEST),
         // The server maps plain errors of the merge to 500: wrong type, unknown field. Permanent.
         500 if says("failed to create typed patch object") => Outcome::Fatal,
         500 if says("failed calling webhook") || says("conversion webhook") => again(LONG),
         500 => again(MEDIUM),
-        502..=504 => again(LONGEST),
+        429 | 502..=504 => again(LONGEST),
         _ => Outcome::Fatal,
     }
 }

@@ -48,7 +48,7 @@ pub enum EngineError {
         request: String,
         /// Why it failed.
         #[source]
-        error: ApiError,
+        error: Box<ApiError>,
     },
     /// The inventory is not ours.
     #[error("the plan's inventory belongs to somebody else")]
@@ -70,7 +70,7 @@ pub enum EngineError {
 
 impl EngineError {
     fn request(request: String, error: ApiError) -> Self {
-        Self::Request { request, error }
+        Self::Request { request, error: Box::new(error) }
     }
 }
 
@@ -239,7 +239,9 @@ impl Engine {
         let members: Vec<_> = wanted.chain(made).collect();
         // Superset first: whatever is written from here on is already known to be ours.
         if !session.known || members.iter().any(|member| !session.inventory.contains(member)) {
-            members.into_iter().for_each(|member| session.inventory.announce(member));
+            for member in members {
+                session.inventory.announce(member);
+            }
             session.save_inventory(tools).await?;
         }
         for (object, change) in &secrets.missing {

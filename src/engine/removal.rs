@@ -139,7 +139,7 @@ fn size(object: &Object, pointer: &str) -> String {
 
 /// Returns the claims that StatefulSets of the plan have made: they carry no label of ours, outlive their
 /// set, and are found by the set's selector and their name (`TEMPLATE-SET-ORDINAL`,
-/// controller/statefulset/stateful_set_utils.go).
+/// `controller/statefulset/stateful_set_utils.go`).
 async fn volume_claims(
     tools: &Tools,
     session: &Session,

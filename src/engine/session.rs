@@ -131,7 +131,7 @@ impl Session {
         {
             Ok(_) => Ok(true),
             // Somebody else was a moment faster.
-            Err(EngineError::Request { error: ApiError::Refused(refusal), .. }) if refusal.code == 409 => {
+            Err(EngineError::Request { error, .. }) if error.refusal().is_some_and(|no| no.code == 409) => {
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -54,19 +54,19 @@ impl Context {
             width,
         })
     }
+}
 
-    /// Asks on the terminal and returns the answer without its line end.
-    ///
-    /// # Errors
-    /// When the terminal is gone.
-    pub(crate) fn ask(&self, question: &str) -> std::io::Result<String> {
-        let mut stderr = anstream::stderr();
-        write!(stderr, "{question}")?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        Ok(answer.trim().to_owned())
-    }
+/// Asks on the terminal and returns the answer without its line end.
+///
+/// # Errors
+/// When the terminal is gone.
+pub(crate) fn ask(question: &str) -> std::io::Result<String> {
+    let mut stderr = anstream::stderr();
+    write!(stderr, "{question}")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
 }
 
 /// Returns an environment variable that is set and readable.

@@ -29,7 +29,10 @@ const LONGEST: Duration = Duration::from_secs(120);
 pub fn outcome(error: &ApiError) -> Outcome {
     match error {
         ApiError::Unreachable { .. } | ApiError::NoAnswer { .. } => retry(LONGEST),
-        ApiError::Unreadable { .. } | ApiError::UnknownKind { .. } | ApiError::Interrupted => Outcome::Fatal,
+        ApiError::Unreadable { .. }
+        | ApiError::UnknownKind { .. }
+        | ApiError::Interrupted
+        | ApiError::LockLost => Outcome::Fatal,
         ApiError::Refused(refusal) => refused(refusal),
     }
 }

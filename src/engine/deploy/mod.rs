@@ -55,6 +55,8 @@ pub(super) struct Outcome {
     pub cancelled: Option<CancelReason>,
     /// True when the inventory holds more than the cluster's copy of it.
     pub inventory_changed: bool,
+    /// How the lock was lost, if it was: the run ended there and then.
+    pub lock_lost: Option<String>,
 }
 
 /// One deploy.
@@ -134,7 +136,9 @@ impl<'a, 'r> Deploy<'a, 'r> {
         mut self,
         cancels: &mut (impl Stream<Item = CancelReason> + Unpin),
         attempts: &mut mpsc::Receiver<Attempt>,
+        lost: &mut (impl Future<Output = String> + Unpin),
     ) -> Outcome {
+        let mut lock_lost = None;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         self.feed(&Input::Begin);
@@ -146,6 +150,11 @@ impl<'a, 'r> Deploy<'a, 'r> {
             let wakes_at = self.stages.iter().filter_map(StageRun::wakes_at).min();
             tokio::select! {
                 biased;
+                why = &mut *lost => {
+                    // Dropping the tasks ends every request in flight.
+                    lock_lost = Some(why);
+                    break;
+                }
                 Some(reason) = cancels.next() => {
                     if self.cancel(reason) { break; }
                 }
@@ -163,6 +172,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
             verdicts: self.verdicts.into_iter().map(|verdict| verdict.unwrap_or(unsettled.clone())).collect(),
             cancelled: self.cancelled,
             inventory_changed: self.inventory_changed,
+            lock_lost,
         }
     }
 

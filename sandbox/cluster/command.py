@@ -81,7 +81,8 @@ def _told(act):
         print(f"error: {error}", file=sys.stderr)
         return 1
     except PermissionError as error:
-        print(f"error: {error.filename} may not be used: {error.strerror}; run as root", file=sys.stderr)
+        what = error.filename or "a file of the cluster"
+        print(f"error: {what} may not be read or written: {error.strerror}; run as root", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; `sandbox/sandbox up` goes on from here, `sandbox/sandbox down` removes everything", file=sys.stderr)

@@ -72,20 +72,19 @@ class ImageBuilder:
         log.unlink(missing_ok=True)
         self._progress.say(f"building image {image.name} (log: {log})")
         self._layout.images.mkdir(parents=True, exist_ok=True)
+        earlier = self.in_storage(image.name)
         with tempfile.TemporaryDirectory(prefix="context-", dir=self._layout.cache) as made:
             context = self._context(image, Path(made), log)
             self._buildah_build(image, context, log)
         self._store(image, archive)
+        if earlier and earlier != self.in_storage(image.name):
+            self._buildah("rmi", earlier, check=False)  # refused while another image stands on it
         self._progress.say(f"built image {image.name}: {archive.stat().st_size / 2**20:.0f} MiB")
 
     def in_storage(self, name):
         """Returns the id of an image in the cache's storage, or None."""
         found = self._buildah("images", "--quiet", "--no-trunc", name, check=False)
         return found.stdout.split()[0] if found.returncode == 0 and found.stdout.strip() else None
-
-    def export(self, name, archive):
-        """Writes an image of the cache's storage to an archive."""
-        self._push(self._arguments(), name, archive)
 
     def _context(self, image, made, log):
         if image.context:

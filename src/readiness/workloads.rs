@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Assessment;
 use super::facts::Subject;
 use super::words::{counted, explained, so_many};
+use crate::object::condition;
 
 /// How long a workload that somebody else paused may stay so.
 const PAUSED_GRACE: Duration = Duration::from_secs(60);
@@ -106,7 +107,8 @@ pub(super) fn replica_set_refused(subject: &Subject<'_>) -> Option<Assessment> {
         return None;
     }
     let since = progressing.updated_at().filter(|moment| subject.not_before_apply(*moment))?;
-    let reason = explained("its ReplicaSet cannot be created", Some(progressing.message().to_owned()));
+    let reason =
+        explained("its ReplicaSet cannot be created", condition::explanation("", progressing.message()));
     let since: Timestamp = since.max(subject.receipt.applied_at);
     Some(match subject.grace_since(since, REFUSED_GRACE) {
         Some(left) => Assessment::in_progress(reason).again_in(left),

@@ -17,6 +17,6 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let mut fanout = reporters(arguments.output, context, &ended);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
-    let verdict = Box::pin(ready.engine.deploy(plan, &ProcessSecrets, cancels, &mut emitter)).await?;
+    let verdict = ready.engine.deploy(plan, &ProcessSecrets, cancels, &mut emitter).await?;
     Ok(Exit::of_run(&verdict, ended.cancel()))
 }

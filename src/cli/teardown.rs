@@ -25,7 +25,7 @@ pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit,
     let ended = Ended::default();
     let mut fanout = reporters(arguments.output, context, &ended);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
-    let verdict = Box::pin(ready.engine.teardown(plan, arguments.delete_data, cancels, &mut emitter)).await?;
+    let verdict = ready.engine.teardown(plan, arguments.delete_data, cancels, &mut emitter).await?;
     Ok(Exit::of_run(&verdict, ended.cancel()))
 }
 

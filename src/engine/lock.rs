@@ -229,7 +229,7 @@ fn object(
 ) -> Result<Object, EngineError> {
     let text = |pointer: &str| seen.map(|seen| seen.text(pointer).to_owned()).filter(|text| !text.is_empty());
     let ours = text("/spec/holderIdentity").as_deref() == Some(holder.identity.as_str());
-    let micro = |time: Timestamp| format!("{:.6}", time);
+    let micro = |time: Timestamp| format!("{time:.6}");
     let acquired = text("/spec/acquireTime").filter(|_| ours).unwrap_or_else(|| micro(now));
     let transitions = seen.and_then(|seen| seen.get("/spec/leaseTransitions")).and_then(Value::as_u64);
     let transitions = transitions.unwrap_or(0) + u64::from(seen.is_some() && !ours);

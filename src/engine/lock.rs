@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -20,9 +21,9 @@ use tokio::time::Instant;
 
 use super::retry::Tools;
 use super::session::{ask, resource};
-use super::{EngineError, Holder};
+use super::{EngineError, Holder, Life};
 use crate::clock::Clock;
-use crate::cluster::{ApiError, Catalog, Outcome, Resource, Scope, outcome};
+use crate::cluster::{ApiError, Catalog, Observation, Outcome, Resource, Scope, outcome};
 use crate::inventory::{FIELD_MANAGER, Inventory};
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::Plan;
@@ -74,17 +75,15 @@ impl Lock {
         let create = || tools.cluster.create(FIELD_MANAGER, &resource, &wanted);
         let created = match create().await {
             Err(error) if error.is_not_found() => return Ok(None),
-            // Whatever else went wrong may pass.
-            Err(error) if outcome(&error) != Outcome::Fatal => {
+            // Whatever else went wrong may pass; that somebody holds it is an answer.
+            Err(error) if outcome(&error) != Outcome::Fatal && !is_conflict(&error) => {
                 tools.persist(&format!("create {name}"), create).await
             }
             created => created,
         };
         let (seen, sent_at) = match created {
             Ok(written) => (written.object, sent_at),
-            Err(error) if error.refusal().is_some_and(|no| no.code == 409) => {
-                take_over(tools, &resource, &name, holder, clock).await?
-            }
+            Err(error) if is_conflict(&error) => take_over(tools, &resource, &name, holder, clock).await?,
             Err(error) => return Err(EngineError::request(format!("take the lock {name}"), error)),
         };
         let valid_until = watch::Sender::new(Some(sent_at + WRITES_FOR));
@@ -145,6 +144,11 @@ impl Lock {
     }
 }
 
+/// Returns true when the server holds another object, or another state of it, than the one meant.
+fn is_conflict(error: &ApiError) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.code == 409)
+}
+
 /// Takes the Lease of a holder that is dead, or of nobody.
 async fn take_over(
     tools: &Tools,
@@ -154,18 +158,26 @@ async fn take_over(
     clock: Clock,
 ) -> Result<(Object, Instant), EngineError> {
     let found = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, name)).await?;
-    let Some(found) = found else {
-        return Err(locked("somebody who has just gone; try again".to_owned(), None));
-    };
+    let Some(found) = found else { return create_anew(tools, resource, name, holder, clock).await };
     let other = found.text("/spec/holderIdentity").to_owned();
-    let is_dead = |process: &str| (holder.is_dead)(process);
-    let known_dead = other.is_empty() || found.annotation(PROCESS).is_some_and(is_dead);
-    if !known_dead && lives(tools, resource, &found).await? {
-        return Err(locked(other, found.text("/spec/acquireTime").parse().ok()));
+    let life = match found.annotation(PROCESS) {
+        _ if other.is_empty() => Life::Dead,
+        Some(process) => (holder.life_of)(process),
+        None => Life::Unknown,
+    };
+    let fate = match life {
+        Life::Dead => Fate::Expired,
+        Life::Alive => Fate::Renewed,
+        Life::Unknown => watch_one_life(tools, resource, &found).await?,
+    };
+    match fate {
+        Fate::Renewed => return Err(locked(other, found.text("/spec/acquireTime").parse().ok())),
+        Fate::Released => return create_anew(tools, resource, name, holder, clock).await,
+        Fate::Expired => {}
     }
     let wanted = object(name, holder, clock.now(), Some(&found))?;
     let sent_at = Instant::now();
-    match tools.persist(&format!("take over {name}"), || tools.cluster.replace(resource, &wanted)).await {
+    match tools.cluster.replace(resource, &wanted).await {
         Ok(written) => Ok((written.object, sent_at)),
         Err(error) if error.refusal().is_some_and(|no| matches!(no.code, 404 | 409)) => {
             Err(locked("another deploy, which was a moment faster".to_owned(), None))
@@ -174,11 +186,37 @@ async fn take_over(
     }
 }
 
-/// Watches a Lease for one life and returns true when it was renewed meanwhile.
-async fn lives(tools: &Tools, resource: &Resource, found: &Object) -> Result<bool, EngineError> {
-    use futures::StreamExt as _;
+/// Takes a Lease that was given back between two looks; whoever is faster still has it.
+async fn create_anew(
+    tools: &Tools,
+    resource: &Resource,
+    name: &ObjectRef,
+    holder: &Holder,
+    clock: Clock,
+) -> Result<(Object, Instant), EngineError> {
+    let wanted = object(name, holder, clock.now(), None)?;
+    let sent_at = Instant::now();
+    match tools.cluster.create(FIELD_MANAGER, resource, &wanted).await {
+        Ok(written) => Ok((written.object, sent_at)),
+        Err(error) if is_conflict(&error) => {
+            Err(locked("another deploy, which was a moment faster".to_owned(), None))
+        }
+        Err(error) => Err(EngineError::request(format!("take the lock {name}"), error)),
+    }
+}
 
-    use crate::cluster::Observation;
+/// What became of somebody else's Lease.
+enum Fate {
+    /// Its holder lives.
+    Renewed,
+    /// Its holder gave it back.
+    Released,
+    /// Its holder has let a whole life pass.
+    Expired,
+}
+
+/// Watches a Lease for one life.
+async fn watch_one_life(tools: &Tools, resource: &Resource, found: &Object) -> Result<Fate, EngineError> {
     let scope = Scope {
         resource: resource.clone(),
         namespace: found.namespace().map(str::to_owned),
@@ -188,26 +226,24 @@ async fn lives(tools: &Tools, resource: &Resource, found: &Object) -> Result<boo
     };
     let from = Some(found.resource_version().to_owned());
     let mut watch = std::pin::pin!(tools.cluster.watch(scope, from, tools.seed));
+    let is_news = |object: &Object| object.resource_version() != found.resource_version();
     let news = async {
         loop {
             match watch.next().await {
-                Some(Observation::Seen(object)) if object.resource_version() != found.resource_version() => {
-                    return object.uid() == found.uid();
-                }
-                Some(Observation::Gone(_)) | None => return false,
-                Some(Observation::Relisted(objects)) => {
-                    let present = objects.first();
-                    if present.is_none_or(|object| object.resource_version() != found.resource_version()) {
-                        return present.is_some_and(|object| object.uid() == found.uid());
-                    }
-                }
+                Some(Observation::Seen(object)) if is_news(&object) => return Fate::Renewed,
+                Some(Observation::Gone(_)) | None => return Fate::Released,
+                Some(Observation::Relisted(objects)) => match objects.first() {
+                    None => return Fate::Released,
+                    Some(object) if is_news(object) => return Fate::Renewed,
+                    Some(_) => {}
+                },
                 Some(Observation::Seen(_) | Observation::Lost { .. }) => {}
             }
         }
     };
     let waited = tools.unless_cancelled(tokio::time::timeout(life(found), news)).await;
     let waited = waited.map_err(|error| EngineError::request("wait for the lock".to_owned(), error))?;
-    Ok(waited.unwrap_or(false))
+    Ok(waited.unwrap_or(Fate::Expired))
 }
 
 /// Returns how long the Lease lives by its own word, within reason.

@@ -112,8 +112,19 @@ pub struct Holder {
     pub identity: String,
     /// For programs: what tells this process from every other one, anywhere.
     pub process: String,
-    /// Returns true when a process told so is known to be dead: it ran where this one runs, and is gone.
-    pub is_dead: fn(&str) -> bool,
+    /// Returns what is known of the life of a process told so.
+    pub life_of: fn(&str) -> Life,
+}
+
+/// What is known of the life of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It runs where this one runs.
+    Alive,
+    /// It ran where this one runs, and is gone.
+    Dead,
+    /// It runs, or ran, somewhere else.
+    Unknown,
 }
 
 /// Does the commands' work on one cluster.
@@ -161,7 +172,7 @@ impl Engine {
         };
         let Some(lock) = lock else { return Err(EngineError::Internal("no lock was taken".to_owned())) };
         run.hold(&lock);
-        let tools = run.tools();
+        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
         if let Some(object) = namespace {
             emitter.emit(EventKind::ObjectApplied { stage: None, object, change: Change::Created });
         }
@@ -238,8 +249,9 @@ impl Engine {
         let tools = run.tools();
         let work = async {
             let catalog = Session::discover(&tools).await?;
-            let session = Session::read(&tools, plan, catalog).await?;
-            removal::work_out(&tools, &session, plan, delete_data).await
+            let plan = settled(plan, &catalog);
+            let session = Session::read(&tools, &plan, catalog).await?;
+            removal::work_out(&tools, &session, &plan, delete_data).await
         };
         run.quietly(work).await
     }
@@ -276,7 +288,7 @@ impl Engine {
         // Without a namespace there is nothing of ours.
         let Some(lock) = lock else { return Ok(Verdict::Succeeded) };
         run.hold(&lock);
-        let tools = run.tools();
+        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
         let result = {
             let mut lost = std::pin::pin!(lock.keep(&tools));
             let begin = async {
@@ -420,6 +432,18 @@ fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -
     }
     let undone = verdicts.iter().any(|verdict| !verdict.is_success());
     if cancelled.is_some() && undone { Verdict::Cancelled } else { Verdict::Succeeded }
+}
+
+/// Returns the plan with the namespaces of its custom kinds, which only the cluster knows to be
+/// namespaced.
+fn settled(plan: &Plan, catalog: &Catalog) -> Plan {
+    let mut plan = plan.clone();
+    for kind in plan.open_kinds().clone() {
+        if let Some(resource) = catalog.preferred(&kind) {
+            plan.settle_kind(&kind, resource.namespaced);
+        }
+    }
+    plan
 }
 
 /// Tells the end of a run, whatever it was.

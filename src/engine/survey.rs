@@ -32,6 +32,7 @@ pub(super) async fn survey(
     now: Timestamp,
 ) -> Result<Vec<StatusRow>, EngineError> {
     let catalog = Session::discover(tools).await?;
+    let plan = &super::settled(plan, &catalog);
     let session = Session::read(tools, plan, catalog).await?;
     let mut rows = Vec::new();
     for (index, object) in plan.objects() {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::variable;
-use crate::engine::Holder;
+use crate::engine::{Holder, Life};
 
 /// Returns this process as the holder of a lock.
 pub(crate) fn holder(run: &str) -> Holder {
@@ -13,20 +13,27 @@ pub(crate) fn holder(run: &str) -> Holder {
     let pid = std::process::id();
     let identity = format!("{user}@{host}/{pid}/{run}");
     let process = world().map_or_else(String::new, |world| format!("{world}/{pid}/{}", started(pid)));
-    Holder { identity, process, is_dead }
+    Holder { identity, process, life_of }
 }
 
-/// Returns true when the process ran in this very world and is not there any more. A world that cannot be
-/// told, or is another one, proves nothing.
-fn is_dead(process: &str) -> bool {
-    let Some((theirs, rest)) = process.rsplit_once('/').and_then(|(rest, started)| {
-        let (world, pid) = rest.rsplit_once('/')?;
-        Some((world, (pid.parse::<u32>().ok()?, started.to_owned())))
-    }) else {
-        return false;
+/// Returns what is known of a process's life. A world that cannot be told, or is another one, proves
+/// nothing.
+fn life_of(process: &str) -> Life {
+    let parse = || {
+        let (rest, began) = process.rsplit_once('/')?;
+        let (theirs, pid) = rest.rsplit_once('/')?;
+        Some((theirs, pid.parse::<u32>().ok()?, began))
     };
-    let (pid, began) = rest;
-    world().as_deref() == Some(theirs) && started(pid) != began
+    match parse() {
+        Some((theirs, pid, began)) if world().as_deref() == Some(theirs) => {
+            if started(pid) == began {
+                Life::Alive
+            } else {
+                Life::Dead
+            }
+        }
+        _ => Life::Unknown,
+    }
 }
 
 /// Returns what names the set of process ids this one belongs to: this boot of this kernel, and the
@@ -54,23 +61,24 @@ fn read(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{holder, is_dead};
+    use super::{holder, life_of};
+    use crate::engine::Life;
 
     #[test]
     fn a_living_process_is_not_dead_and_a_dead_one_is() {
         let me = holder("run");
-        assert!(!is_dead(&me.process));
+        assert_eq!(life_of(&me.process), Life::Alive);
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let (world, _) = me.process.rsplit_once('/').and_then(|(rest, _)| rest.rsplit_once('/')).unwrap();
         let theirs = format!("{world}/{}/{}", child.id(), super::started(child.id()));
         child.wait().unwrap();
-        assert!(is_dead(&theirs));
+        assert_eq!(life_of(&theirs), Life::Dead);
     }
 
     #[test]
     fn a_process_of_another_world_may_live() {
-        assert!(!is_dead("another-boot/1/999999/1"));
-        assert!(!is_dead(""));
-        assert!(!is_dead("nonsense"));
+        for elsewhere in ["another-boot/1/999999/1", "", "nonsense", "a/b/c"] {
+            assert_eq!(life_of(elsewhere), Life::Unknown, "{elsewhere}");
+        }
     }
 }

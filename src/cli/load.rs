@@ -1,8 +1,6 @@
 //! From the command line's words to a plan: which file, from disk or from the binary, composed with its
 //! values.
 
-use std::fmt::Write as _;
-
 use super::arguments::PlanArguments;
 use super::context::{BuiltInFiles, DiskFiles, exists};
 use super::exit::{Exit, Failure};
@@ -33,8 +31,8 @@ pub(crate) fn load(
     let composed = compose(&request).map_err(|problems| {
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
-        let mut message = problems.render(Severity::Error, coloured);
-        let _infallible = writeln!(message, "\nerror: {count} {noun} in `{path}`; nothing was sent");
+        let report = problems.render(Severity::Error, coloured);
+        let message = format!("{report}\nerror: {count} {noun} in `{path}`; nothing was sent\n");
         Failure { is_report: true, ..Failure::new(Exit::PlanInvalid, message) }
     })?;
     let name = if built_in { format!("{path} (built in)") } else { path };

@@ -62,8 +62,12 @@ fn lacks_pods(controller: &Object) -> bool {
 
 /// Sorts the server's refusal of a pod by whether it can change by itself.
 fn refusal(reason: &str, message: &str) -> Signal {
-    let why = message.split_once("failed error: ").map_or(message, |(_, why)| why);
-    let why = clipped(why.strip_prefix("Error creating: ").unwrap_or(why)).unwrap_or_default();
+    // "(combined from similar events): Error creating: why" or "create Pod x in StatefulSet y failed error: why".
+    let why = ["Error creating: ", "failed error: "]
+        .iter()
+        .find_map(|head| message.split_once(head))
+        .map_or(message, |(_, why)| why);
+    let why = clipped(why).unwrap_or_default();
     let signal =
         |class| Signal::new(Cause::Refused, class, reason, format!("the server refuses its pods: {why}"));
     let passing = ["failed calling webhook", "status unknown for quota", "object has been modified"];

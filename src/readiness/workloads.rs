@@ -28,11 +28,7 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
     let updated = subject.count("/status/updatedReplicas");
     let available = subject.count("/status/availableReplicas");
     let unavailable = subject.count("/status/unavailableReplicas");
-    let complete = updated >= wanted
-        && replicas <= updated
-        && available >= updated
-        && available >= wanted
-        && unavailable == 0;
+    let complete = updated >= wanted && replicas <= updated && available >= updated && unavailable == 0;
     let paused = subject.flag("/spec/paused");
     if complete {
         return Assessment::current_with(match (paused, wanted) {

@@ -13,7 +13,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cluster::Cluster;
 
 /// The name of the context of a service account.
-const IN_CLUSTER: &str = "in-cluster";
+pub(crate) const IN_CLUSTER: &str = "in-cluster";
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// A client, and where it leads.

@@ -11,7 +11,7 @@ use std::io::{IsTerminal as _, Write as _};
 use jiff::Timestamp;
 
 pub(super) use files::{BuiltInFiles, DiskFiles, exists};
-pub(super) use kubeconfig::{Connection, connect, current_context};
+pub(super) use kubeconfig::{Connection, IN_CLUSTER, connect, current_context};
 pub(super) use process::holder;
 pub(super) use secrets::ProcessSecrets;
 
@@ -33,8 +33,6 @@ pub(crate) struct Context {
     pub stdout_is_terminal: bool,
     /// True when somebody can be asked: standard input and standard error are a terminal.
     pub can_ask: bool,
-    /// Columns of the terminal; 100 where there is none.
-    pub width: usize,
 }
 
 impl Context {
@@ -46,29 +44,27 @@ impl Context {
         #[expect(clippy::disallowed_methods, reason = "the one place where wall time enters")]
         let now = Timestamp::now();
         let stderr_is_terminal = std::io::stderr().is_terminal();
-        let width = usize::from(console_width().unwrap_or(100));
         Ok(Self {
             clock: Clock::starting_at(now),
             entropy: Entropy::from_seed(seed()?),
             stderr_is_terminal,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             can_ask: std::io::stdin().is_terminal() && stderr_is_terminal,
-            width,
         })
     }
-}
 
-/// Asks on the terminal and returns the answer without its line end.
-///
-/// # Errors
-/// When the terminal is gone.
-pub(crate) fn ask(question: &str) -> std::io::Result<String> {
-    let mut stderr = anstream::stderr();
-    write!(stderr, "{question}")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim().to_owned())
+    /// Asks on the terminal and returns the answer without its line end.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) fn ask(question: &str) -> std::io::Result<String> {
+        let mut stderr = anstream::stderr();
+        write!(stderr, "{question}")?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(answer.trim().to_owned())
+    }
 }
 
 /// Returns an environment variable that is set and readable.
@@ -86,7 +82,8 @@ fn seed() -> Result<u64, String> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Returns the columns of the terminal on standard error.
-fn console_width() -> Option<u16> {
-    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0)
+/// Returns the columns and rows of the terminal on standard error, as they are now.
+pub(crate) fn terminal_size() -> Option<(usize, usize)> {
+    let (columns, rows) = terminal_size::terminal_size_of(std::io::stderr())?;
+    Some((usize::from(columns.0), usize::from(rows.0)))
 }

@@ -4,19 +4,21 @@
 //! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
 //!
 //! ```text
-//! L0 object condition clock entropy problem    objects, statuses, time, randomness, places in text
-//! L1 plan yaml readiness             the DAG; YAML as kubectl reads it; is an object ready?
+//! L0 object clock entropy problem arbitrary   objects and their statuses; time; places in text
+//! L1 plan yaml readiness diagnosis   the DAG; YAML as kubectl reads it; is an object ready, and why not?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
 //! L4 engine                          the loop: write, observe, settle, remove
 //! L5 cli                             arguments, context, signals, one command a file, exit codes
 //! ```
 
+#[cfg(test)]
+mod arbitrary;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod compose;
-pub mod condition;
+pub mod diagnosis;
 pub mod engine;
 pub mod entropy;
 pub mod event;

@@ -3,6 +3,8 @@
 //! Objects stay untyped on purpose: a manifest is sent as it was written. Round trips through typed
 //! structs lose fields that a newer server knows.
 
+pub mod condition;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -53,6 +53,17 @@ class Addons:
             return False
         kubeconfig = self._layout.state / "kubeconfig" / "admin"
         flags = [f"--kubeconfig={kubeconfig}", f"--cache-dir={self._layout.state / 'kubectl-cache'}"]
-        run(self._kube, "kubectl", *flags, "apply", "--server-side", "--force-conflicts", "--field-manager=sandbox", "-f", "-", text_input=text)
+        run(
+            self._kube,
+            "kubectl",
+            *flags,
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=sandbox",
+            "-f",
+            "-",
+            text_input=text,
+        )
         stamp.write_text(content_hash(text))
         return True

@@ -23,7 +23,9 @@ class Api:
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=10, context=self._context)
         try:
             content = json.dumps(body) if body is not None else None
-            connection.request(method, path, content, {"Content-Type": "application/json", "User-Agent": "wesago-sandbox"})
+            connection.request(
+                method, path, content, {"Content-Type": "application/json", "User-Agent": "wesago-sandbox"}
+            )
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException):

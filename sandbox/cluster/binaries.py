@@ -79,7 +79,17 @@ class Binaries:
         self._layout.binaries.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         partial = path.with_name(path.name + ".partial")
-        command = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", binary.flags, "-o", partial]
+        command = [
+            go,
+            "build",
+            "-mod=readonly",
+            "-buildvcs=false",
+            "-trimpath",
+            "-ldflags",
+            binary.flags,
+            "-o",
+            partial,
+        ]
         environment = {**os.environ, "CGO_ENABLED": "0"}
         modfile = _patched_modfile(name, go, module, self._layout.cache, environment)
         if modfile:
@@ -142,7 +152,9 @@ def _patched_modfile(name, go, module, cache, environment):
     original = type(cache)(listing.stdout.strip())
     text = (original / patch.file).read_text()
     if text.count(patch.before) != 1:
-        raise SandboxError(f"{patch.package}/{patch.file} has not exactly one line `{patch.before.strip()}`; the patch needs a look")
+        raise SandboxError(
+            f"{patch.package}/{patch.file} has not exactly one line `{patch.before.strip()}`; the patch needs a look"
+        )
     folder = cache / "patched" / name
     shutil.rmtree(folder, ignore_errors=True)
     copy = folder / "source"

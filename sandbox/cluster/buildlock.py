@@ -7,21 +7,21 @@ from contextlib import contextmanager
 
 from .wait import until
 
-_held = threading.RLock()
-_depth = 0
+_in_process = threading.RLock()
+_holders = []
+"""The nested holders in this process; the first one holds the file lock for all."""
 
 
 @contextmanager
 def building(layout, progress):
     """Holds the cache for building; waits for a build that another command is doing."""
-    global _depth
-    with _held:
-        handle = _acquire(layout, progress) if _depth == 0 else None
-        _depth += 1
+    with _in_process:
+        handle = None if _holders else _acquire(layout, progress)
+        _holders.append(handle)
         try:
             yield
         finally:
-            _depth -= 1
+            _holders.pop()
             if handle is not None:
                 os.close(handle)
 

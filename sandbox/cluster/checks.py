@@ -65,7 +65,9 @@ class PodCheck:
             phase = until(self._finished, seconds, f"the end of the volume and DNS check on {self._node}", hint)
             if phase != "Succeeded":
                 _, log = self._api.request("GET", f"{_PODS}/{self._name}/log")
-                raise SandboxError(f"the volume and DNS check on {self._node} failed: {log.strip()[-200:] or 'no output'}")
+                raise SandboxError(
+                    f"the volume and DNS check on {self._node} failed: {log.strip()[-200:] or 'no output'}"
+                )
         finally:
             self._remove()
 

@@ -46,10 +46,15 @@ def parser():
     upper = command("up", _up, "bring the cluster up and wait until it answers; only what does not run is started")
     shape = upper.add_mutually_exclusive_group()
     shape.add_argument("--nodes", type=_positive, metavar="N", help="real nodes (default: as before, else 1)")
-    shape.add_argument("--control-plane-only", action="store_true", help="etcd, API server and controllers without any node")
+    shape.add_argument(
+        "--control-plane-only", action="store_true", help="etcd, API server and controllers without any node"
+    )
     upper.add_argument("--kwok", type=_positive, metavar="N", help="also N fake nodes whose pods only pretend to run")
     command("load", _load, "put images into every node").add_argument(
-        "images", nargs="+", metavar="IMAGE", help="a name of the table, an archive file, or a name in this machine's buildah storage"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a name of the table, an archive file, or a name in this machine's buildah storage",
     )
     command("status", _status, "show what runs and what answers; exit code 1 when something does not").add_argument(
         "--json", action="store_true", help="as JSON"
@@ -58,7 +63,9 @@ def parser():
     logs.add_argument("component", nargs="+", help=_COMPONENT)
     logs.add_argument("--follow", "-f", action="store_true", help="go on as it grows")
     command("kill", _kill, "end a component with SIGKILL").add_argument("component", nargs="+", help=_COMPONENT)
-    command("restart", _restart, "end a component gracefully if it runs, and start it").add_argument("component", nargs="+", help=_COMPONENT)
+    command("restart", _restart, "end a component gracefully if it runs, and start it").add_argument(
+        "component", nargs="+", help=_COMPONENT
+    )
     command("kubectl", None, "kubectl as the administrator of the cluster; every further word is kubectl's")
     command("down", _down, "end everything and leave nothing but the cache").add_argument(
         "--force", action="store_true", help="also when the cluster belongs to another checkout"
@@ -81,10 +88,14 @@ def _told(act):
         print(f"error: {error}", file=sys.stderr)
         return 1
     except PermissionError as error:
-        print(f"error: {error.filename} may not be used: {error.strerror}; run as root", file=sys.stderr)
+        what = error.filename or "a file of the cluster"
+        print(f"error: {what} may not be read or written: {error.strerror}; run as root", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; `sandbox/sandbox up` goes on from here, `sandbox/sandbox down` removes everything", file=sys.stderr)
+        print(
+            "interrupted; `sandbox/sandbox up` goes on from here, `sandbox/sandbox down` removes everything",
+            file=sys.stderr,
+        )
         return 130
 
 

@@ -101,7 +101,13 @@ class ControlPlane:
         if not self.apiserver.pid():
             require_free_port(API_PORT, "the API server")
             self._start(self.apiserver, "apiserver", arguments)
-        until(self._api.ready, 90, "the API server's readiness", f"look at {self.apiserver.log}", still_possible=self.apiserver.require_alive)
+        until(
+            self._api.ready,
+            90,
+            "the API server's readiness",
+            f"look at {self.apiserver.log}",
+            still_possible=self.apiserver.require_alive,
+        )
 
     def start_controllers(self):
         """Starts controller manager and scheduler; only now, or their first retries cost up to 50 s."""
@@ -146,7 +152,9 @@ class ControlPlane:
         return self._layout.state / "kubeconfig" / identity.file
 
     def _daemon(self, name):
-        return Daemon(name, self._layout.groups, PART, self._layout.run / f"{name}.json", self._layout.logs / f"{name}.log")
+        return Daemon(
+            name, self._layout.groups, PART, self._layout.run / f"{name}.json", self._layout.logs / f"{name}.log"
+        )
 
     def _start(self, daemon, component, arguments):
         self._progress.say(f"starting {daemon.name}")
@@ -158,9 +166,11 @@ def require_free_port(port, wanted_by):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("0.0.0.0", port))  # noqa: S104 (only asks whether it is free)
+            probe.bind(("0.0.0.0", port))
         except OSError as error:
-            raise SandboxError(f"port {port} for {wanted_by} is taken by another program; stop that and try again") from error
+            raise SandboxError(
+                f"port {port} for {wanted_by} is taken by another program; stop that and try again"
+            ) from error
 
 
 def _answers(port):

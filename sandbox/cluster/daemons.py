@@ -49,7 +49,7 @@ class Daemon:
         # The shell enters the group and then becomes the program: nothing is forked before.
         enter = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group), *arguments]
         with open(self.log, "ab") as output:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 enter,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -83,7 +83,9 @@ class Down:
 
     def _unmount(self):
         unmount_below(self._layout.state)
-        until(lambda: not mounts_below(self._layout.state), 20, f"the unmounting of everything below {self._layout.state}")
+        until(
+            lambda: not mounts_below(self._layout.state), 20, f"the unmounting of everything below {self._layout.state}"
+        )
 
     def _remove_namespaces(self):
         if Path("/run/netns").is_dir():
@@ -108,7 +110,11 @@ class Down:
                 run("nft", "delete", "table", *table.split())
         remove_plugin_chains(self._before["chains"])
         for table in nft_tables():
-            if table not in self._before["tables"] and table.split()[1] in ("nat", "filter", "mangle") and is_empty(table):
+            if (
+                table not in self._before["tables"]
+                and table.split()[1] in ("nat", "filter", "mangle")
+                and is_empty(table)
+            ):
                 run("nft", "delete", "table", *table.split())
 
     def _remove_outside(self):
@@ -119,9 +125,9 @@ class Down:
         remove_dead_sockets(Path("/run/containerd/s"))
         if "/var/lib/kubelet" not in self._before["folders"]:
             shutil.rmtree("/var/lib/kubelet", ignore_errors=True)
-        if "/run/netns" not in self._before["folders"] and mounts_below("/run/netns"):
-            if not os.listdir("/run/netns"):
-                run("umount", "/run/netns")
+        ours = "/run/netns" not in self._before["folders"]
+        if ours and mounts_below("/run/netns") and not os.listdir("/run/netns"):
+            run("umount", "/run/netns")
         for path in FOLDERS:
             if path not in self._before["folders"]:
                 remove_if_empty(Path(path))
@@ -130,7 +136,9 @@ class Down:
         left = mounts_below(self._layout.state)
         if left:
             # Removing through a mount would remove what is on the other side of it.
-            raise SandboxError(f"{left[0]} is still mounted; find its user with `fuser -m {left[0]}` and run `down` again")
+            raise SandboxError(
+                f"{left[0]} is still mounted; find its user with `fuser -m {left[0]}` and run `down` again"
+            )
         # Tens of thousands of links to image files: three times as fast as in Python.
         run("rm", "--recursive", "--force", "--one-file-system", self._layout.state)
 

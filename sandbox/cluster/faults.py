@@ -127,7 +127,13 @@ def _restart_node(node):
     node.store.start_containerd()
     node.start_kubelet()
     node.start_proxy()
-    until(node.ready, 120, f"readiness of {node.name}", f"look at {node.kubelet.log}", still_possible=node.kubelet.require_alive)
+    until(
+        node.ready,
+        120,
+        f"readiness of {node.name}",
+        f"look at {node.kubelet.log}",
+        still_possible=node.kubelet.require_alive,
+    )
 
 
 def follow(log):

@@ -14,6 +14,7 @@ from .tools import run, run_logged
 
 _RECIPE = "image 2"
 """Changes when the way of building changes."""
+_STEPS_KEPT = 24
 _CERTIFICATES = Path("/etc/ssl/certs")
 
 
@@ -72,10 +73,14 @@ class ImageBuilder:
         log.unlink(missing_ok=True)
         self._progress.say(f"building image {image.name} (log: {log})")
         self._layout.images.mkdir(parents=True, exist_ok=True)
+        earlier = self.in_storage(image.name)
         with tempfile.TemporaryDirectory(prefix="context-", dir=self._layout.cache) as made:
             context = self._context(image, Path(made), log)
             self._buildah_build(image, context, log)
         self._store(image, archive)
+        if earlier and earlier != self.in_storage(image.name):
+            self._buildah("rmi", earlier, check=False)  # refused while another image stands on it
+        self._bound_storage()
         self._progress.say(f"built image {image.name}: {archive.stat().st_size / 2**20:.0f} MiB")
 
     def in_storage(self, name):
@@ -83,9 +88,11 @@ class ImageBuilder:
         found = self._buildah("images", "--quiet", "--no-trunc", name, check=False)
         return found.stdout.split()[0] if found.returncode == 0 and found.stdout.strip() else None
 
-    def export(self, name, archive):
-        """Writes an image of the cache's storage to an archive."""
-        self._push(self._arguments(), name, archive)
+    def _bound_storage(self):
+        """Drops the steps of earlier builds when there are many; the next build makes its own anew."""
+        steps = self._buildah("images", "--quiet", "--filter", "dangling=true").stdout.split()
+        if len(steps) > _STEPS_KEPT:
+            self._buildah("rmi", "--prune", "--force", check=False)
 
     def _context(self, image, made, log):
         if image.context:
@@ -96,7 +103,10 @@ class ImageBuilder:
             suite = image.arguments["SUITE"]
             options = ["--mode=root", "--variant=minbase", "--include=ca-certificates"]
             # Nobody reads manuals in a container; the setting stays in the image for later packages.
-            options += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "info", "locale", "lintian")]
+            options += [
+                f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
+                for folder in ("doc", "man", "info", "locale", "lintian")
+            ]
             options += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
             run_logged(["mmdebstrap", *options, suite, made / "base.tar"], log)
         return made
@@ -115,7 +125,7 @@ class ImageBuilder:
     def _store(self, image, archive):
         partial = archive.with_name(archive.name + ".partial")
         partial.unlink(missing_ok=True)
-        self._push(self._arguments(), image.name, partial)
+        self.push(self._arguments(), image.name, partial)
         partial.replace(archive)
         stamp = self._layout.images / f"{_file_name(image.name)}.stored"
         stamp.write_text(archive.name)
@@ -133,7 +143,9 @@ class ImageBuilder:
     def _forget_old(self, image, current):
         """Keeps the current archive and the one before it: the cache is shared by checkouts."""
         pattern = re.escape(_file_name(image.name)) + r"-[0-9a-f]{16}\.tar"
-        others = [path for path in self._layout.images.iterdir() if re.fullmatch(pattern, path.name) and path != current]
+        others = [
+            path for path in self._layout.images.iterdir() if re.fullmatch(pattern, path.name) and path != current
+        ]
         others.sort(key=lambda path: path.stat().st_mtime)
         for path in others[:-1]:
             path.unlink()
@@ -145,8 +157,10 @@ class ImageBuilder:
         return run("buildah", *self._arguments(), *arguments, check=check, environment=_environment())
 
     @staticmethod
-    def _push(storage, name, archive):
-        run("buildah", *storage, "push", "--quiet", name, f"docker-archive:{archive}:{name}", environment=_environment())
+    def push(storage, name, archive):
+        run(
+            "buildah", *storage, "push", "--quiet", name, f"docker-archive:{archive}:{name}", environment=_environment()
+        )
 
 
 def export_from_host(name, archive):
@@ -154,7 +168,7 @@ def export_from_host(name, archive):
     found = run("buildah", "images", "--quiet", "--no-trunc", name, check=False, environment=_environment())
     if found.returncode != 0 or not found.stdout.strip():
         return False
-    ImageBuilder._push([], name, archive)  # noqa: SLF001 (same file)
+    ImageBuilder.push([], name, archive)
     return True
 
 

@@ -44,7 +44,9 @@ def _archives(cluster, wanted, scratch):
         return [(name, Path(wanted), file_digest(Path(wanted))) for name in archive_names(Path(wanted))]
     if export_from_host(wanted, scratch):
         return [(wanted, scratch, file_digest(scratch))]
-    raise SandboxError(f"no image `{wanted}`: not in the sandbox's table, not an archive file, not in this machine's buildah storage")
+    raise SandboxError(
+        f"no image `{wanted}`: not in the sandbox's table, not an archive file, not in this machine's buildah storage"
+    )
 
 
 def archive_names(archive):
@@ -61,7 +63,9 @@ def archive_names(archive):
     except tarfile.TarError as error:
         raise SandboxError(f"{archive} is not an image archive: {error}") from error
     if not names:
-        raise SandboxError(f"{archive} names no image; save it with its name, as `buildah push NAME docker-archive:FILE:NAME` does")
+        raise SandboxError(
+            f"{archive} names no image; save it with its name, as `buildah push NAME docker-archive:FILE:NAME` does"
+        )
     return sorted(set(names))
 
 

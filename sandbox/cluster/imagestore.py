@@ -27,9 +27,11 @@ class ImageStore:
     def start_containerd(self):
         """Starts containerd and waits until it answers."""
         if not self.containerd.pid():
-            self.containerd.start(["containerd", "--config", self.folder / "containerd.toml"], namespace=self._namespace)
+            self.containerd.start(
+                ["containerd", "--config", self.folder / "containerd.toml"], namespace=self._namespace
+            )
         until(
-            lambda: self.containerd_answers(),
+            self.containerd_answers,
             30,
             f"the first answer of containerd on {self.name}",
             f"look at {self.containerd.log}",

@@ -16,7 +16,9 @@ def write(path, authority, identity, server):
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": CONTEXT, "cluster": {"server": server, "certificate-authority": str(authority.certificate)}}],
+        "clusters": [
+            {"name": CONTEXT, "cluster": {"server": server, "certificate-authority": str(authority.certificate)}}
+        ],
         "users": [
             {
                 "name": identity.file,
@@ -50,8 +52,17 @@ class UserContext:
     def write(self, authority):
         """Adds or renews the context; makes it the current one only where there is none."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self._config("set-cluster", CONTEXT, f"--server={LOCAL_SERVER}", f"--certificate-authority={authority.certificate}", "--embed-certs")
-        certificate = [f"--client-certificate={authority.certificate_of(ADMIN)}", f"--client-key={authority.key_of(ADMIN)}"]
+        self._config(
+            "set-cluster",
+            CONTEXT,
+            f"--server={LOCAL_SERVER}",
+            f"--certificate-authority={authority.certificate}",
+            "--embed-certs",
+        )
+        certificate = [
+            f"--client-certificate={authority.certificate_of(ADMIN)}",
+            f"--client-key={authority.key_of(ADMIN)}",
+        ]
         self._config("set-credentials", CONTEXT, *certificate, "--embed-certs")
         self._config("set-context", CONTEXT, f"--cluster={CONTEXT}", f"--user={CONTEXT}")
         if not self._current():

@@ -51,7 +51,7 @@ def processes_naming(folder):
         if entry.name.isdigit():
             try:
                 line = (entry / "cmdline").read_bytes()
-                program = (entry / "exe").readlink().name
+                program = (entry / "exe").readlink().name.removesuffix(" (deleted)")
             except OSError:
                 continue  # it ended meanwhile, or is a kernel thread
             if needle in line and program in _PROGRAMS:

@@ -4,7 +4,6 @@ from . import nodefiles
 from .addresses import API_ADDRESS, API_PORT, PODS, node_address
 from .controlplane import require_free_port
 from .daemons import Daemon
-from .failure import SandboxError
 from .imagestore import ImageStore
 from .kubeconfig import write
 from .network import namespace, prepare_node
@@ -45,7 +44,9 @@ class Node:
         write(self.folder / "kubelet.kubeconfig", self._authority, identity, _SERVER)
         write(self.folder / "proxy.kubeconfig", self._authority, PROXY, _SERVER)
         self.store.write_settings()
-        (self.folder / "cni" / "10-sandbox.conflist").write_text(nodefiles.network(self._layout.tag, self.name, self.folder))
+        (self.folder / "cni" / "10-sandbox.conflist").write_text(
+            nodefiles.network(self._layout.tag, self.name, self.folder)
+        )
         (self.folder / "kubelet.json").write_text(nodefiles.kubelet(self._layout, self.name, self._authority, identity))
         (self.folder / "resolv.conf").write_text(nodefiles.resolver())
 
@@ -72,7 +73,13 @@ class Node:
         """Starts kube-proxy once the node is registered: before, it would wait in growing steps."""
         if self.proxy.pid():
             return
-        until(self.registered, 60, f"the registration of {self.name}", f"look at {self.kubelet.log}", still_possible=self.kubelet.require_alive)
+        until(
+            self.registered,
+            60,
+            f"the registration of {self.name}",
+            f"look at {self.kubelet.log}",
+            still_possible=self.kubelet.require_alive,
+        )
         if not self._namespace:
             require_free_port(10256, "kube-proxy's health")
         arguments = [
@@ -85,7 +92,9 @@ class Node:
             "--conntrack-tcp-timeout-established=0",
             "--conntrack-tcp-timeout-close-wait=0",
         ]
-        self.proxy.start([self._kube, "proxy", *arguments], {"SANDBOX_BOUND_LOGS": str(self.proxy.log)}, self._namespace)
+        self.proxy.start(
+            [self._kube, "proxy", *arguments], {"SANDBOX_BOUND_LOGS": str(self.proxy.log)}, self._namespace
+        )
 
     def registered(self):
         return self._api.get(f"/api/v1/nodes/{self.name}") is not None
@@ -98,4 +107,6 @@ class Node:
 
     def _daemon(self, name):
         record = self.folder / "run" / f"{name}.json"
-        return Daemon(f"{name} of {self.name}", self._layout.groups, self.name, record, self.folder / "logs" / f"{name}.log")
+        return Daemon(
+            f"{name} of {self.name}", self._layout.groups, self.name, record, self.folder / "logs" / f"{name}.log"
+        )

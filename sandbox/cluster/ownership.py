@@ -17,7 +17,9 @@ def exclusive(layout):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SandboxError(f"another sandbox command is working on {layout.state}; wait for its end and try again") from error
+            raise SandboxError(
+                f"another sandbox command is working on {layout.state}; wait for its end and try again"
+            ) from error
         yield
     finally:
         os.close(handle)

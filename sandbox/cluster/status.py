@@ -17,12 +17,16 @@ def collect(layout, progress):
         return {"up": False, "state": str(layout.state)}
     expected = [daemon for daemon in cluster.daemons() if daemon.name != "kwok" or record.get("fake_nodes")]
     daemons = [_daemon(daemon) for daemon in expected]
-    nodes = [{"name": node.name, "ready": node.ready(), "images": sorted(node.store.loaded())} for node in cluster.nodes()]
+    nodes = [
+        {"name": node.name, "ready": node.ready(), "images": sorted(node.store.loaded())} for node in cluster.nodes()
+    ]
     answers = {"api": cluster.api.ready()}
     if nodes:
         answers["dns"] = checks.dns_answers()
         answers["ingress"] = checks.ingress_answers()
-    healthy = all(daemon["pid"] for daemon in daemons) and all(node["ready"] for node in nodes) and all(answers.values())
+    healthy = (
+        all(daemon["pid"] for daemon in daemons) and all(node["ready"] for node in nodes) and all(answers.values())
+    )
     return {
         "up": True,
         "healthy": healthy,
@@ -48,10 +52,14 @@ def text(status):
         lines.append(f"{daemon['name']:28} {daemon['pid'] or 'dead':>8} {memory:>8}")
     lines.append("")
     for node in status["nodes"]:
-        lines.append(f"{node['name']}: {'ready' if node['ready'] else 'not ready'}, {len(node['images'])} images loaded")
+        lines.append(
+            f"{node['name']}: {'ready' if node['ready'] else 'not ready'}, {len(node['images'])} images loaded"
+        )
     if status["fake_nodes"]:
         lines.append(f"{status['fake_nodes']} fake nodes")
-    lines.append(", ".join(f"{name} {'answers' if works else 'does not answer'}" for name, works in status["answers"].items()))
+    lines.append(
+        ", ".join(f"{name} {'answers' if works else 'does not answer'}" for name, works in status["answers"].items())
+    )
     lines.append("")
     for key in ("state", "checkout", "cache", "kubeconfig", "audit_log"):
         lines.append(f"{key.replace('_', ' ')}: {status[key]}")
@@ -64,7 +72,13 @@ def dump(status):
 
 def _daemon(daemon):
     pid = daemon.pid()
-    return {"name": daemon.name, "pid": pid, "start": start_time(pid) if pid else None, "memory_mib": _memory(pid) if pid else 0, "log": str(daemon.log)}
+    return {
+        "name": daemon.name,
+        "pid": pid,
+        "start": start_time(pid) if pid else None,
+        "memory_mib": _memory(pid) if pid else 0,
+        "log": str(daemon.log),
+    }
 
 
 def _memory(pid):

@@ -48,4 +48,6 @@ def run_logged(arguments, log, environment=None, folder=None):
         raise SandboxError(f"`{arguments[0]}` is missing on this machine; install it and try again") from error
     if code != 0:
         lines = log.read_text(errors="replace").strip().splitlines() or ["no message"]
-        raise SandboxError(f"`{arguments[0]} {arguments[1]}` failed with exit code {code}: {lines[-1]} (all of it: {log})")
+        raise SandboxError(
+            f"`{arguments[0]} {arguments[1]}` failed with exit code {code}: {lines[-1][:200]} (all of it: {log})"
+        )

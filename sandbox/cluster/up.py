@@ -58,7 +58,9 @@ class Up:
         network.prepare_host(cluster.layout.state)
         cluster.write_record(nodes=count, fake_nodes=fake, **self._kubeconfig(record))
         self._certificates()
-        self._changed = any(daemon.pid() is None for daemon in cluster.daemons() if daemon is not cluster.control_plane.kwok)
+        self._changed = any(
+            daemon.pid() is None for daemon in cluster.daemons() if daemon is not cluster.control_plane.kwok
+        )
         with ThreadPoolExecutor(max_workers=count + 1) as pool:
             beside = [pool.submit(cluster.user_context().write, cluster.authority)]
             beside += [pool.submit(self._runtime, node, count, seed) for node in cluster.nodes()]
@@ -78,7 +80,9 @@ class Up:
         if not 0 <= count <= MAXIMUM_NODES:
             raise SandboxError(f"{count} nodes are not possible; the address plan has room for 1 to {MAXIMUM_NODES}")
         if had is not None and count < had:
-            raise SandboxError(f"the cluster has {had} nodes, fewer are not possible while it runs; run `sandbox/sandbox down` first")
+            raise SandboxError(
+                f"the cluster has {had} nodes, fewer are not possible while it runs; run `sandbox/sandbox down` first"
+            )
         return count
 
     def _programs(self, fake):
@@ -152,20 +156,38 @@ class Up:
     def _nodes(self, count):
         cluster = self._cluster
         for node in cluster.nodes():
-            until(node.ready, 90, f"readiness of {node.name}", f"look at {node.kubelet.log}", still_possible=node.kubelet.require_alive)
+            until(
+                node.ready,
+                90,
+                f"readiness of {node.name}",
+                f"look at {node.kubelet.log}",
+                still_possible=node.kubelet.require_alive,
+            )
             self._say(f"{node.name} is ready")
         if not count:
             return
         hint = "see `sandbox/sandbox kubectl -n kube-system get pods` and `sandbox/sandbox logs`"
         with ThreadPoolExecutor(max_workers=count + 2) as pool:
             running = [
-                pool.submit(self._proved, "DNS answers", until, checks.dns_answers, 90, "an answer of the cluster's DNS", hint),
-                pool.submit(self._proved, "ingress answers on port 80", until, checks.ingress_answers, 90, "an answer of the ingress", hint),
+                pool.submit(
+                    self._proved, "DNS answers", until, checks.dns_answers, 90, "an answer of the cluster's DNS", hint
+                ),
+                pool.submit(
+                    self._proved,
+                    "ingress answers on port 80",
+                    until,
+                    checks.ingress_answers,
+                    90,
+                    "an answer of the ingress",
+                    hint,
+                ),
             ]
             if self._changed:
                 for name in node_names(count):
                     check = checks.PodCheck(cluster.api, name)
-                    running.append(pool.submit(self._proved, f"a pod on {name} wrote its volume and asked the DNS", check.run, 120))
+                    running.append(
+                        pool.submit(self._proved, f"a pod on {name} wrote its volume and asked the DNS", check.run, 120)
+                    )
             for check in running:
                 check.result()
 

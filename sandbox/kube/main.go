@@ -22,7 +22,13 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"wesago.example/sandbox/kube/boundlog"
 )
+
+// The variable lists the log files this process keeps bounded: its own, and a kubelet's also
+// containerd's.
+const boundLogsVariable = "SANDBOX_BOUND_LOGS"
 
 const usage = "usage: kube etcd|apiserver|controller-manager|scheduler|kubelet|proxy|kubectl ARGUMENTS"
 
@@ -33,7 +39,8 @@ func main() {
 	}
 	name := os.Args[1]
 	os.Args = append([]string{name}, os.Args[2:]...)
-	boundLogs(os.Getenv(boundLogsVariable))
+	boundlog.Start(os.Getenv(boundLogsVariable))
+	os.Unsetenv(boundLogsVariable)
 	var command *cobra.Command
 	switch name {
 	case "etcd":

@@ -32,7 +32,9 @@ def run(arguments):
         print(f"no scenario {unknown[0]}; there are {', '.join(SCENARIOS)}", file=sys.stderr)
         return 0, 1
     if json.loads(sandbox("status", "--json", check=False).stdout)["up"]:
-        print("a cluster is up; run `sandbox/sandbox down` first, or test beside it with --own-network", file=sys.stderr)
+        print(
+            "a cluster is up; run `sandbox/sandbox down` first, or test beside it with --own-network", file=sys.stderr
+        )
         return 0, 1
     test = Test()
     for name in names or SCENARIOS:
@@ -58,7 +60,9 @@ def sandbox(*arguments, check=True, seconds=300):
     """Runs the command under test."""
     done = subprocess.run([str(SANDBOX), *arguments], capture_output=True, text=True, timeout=seconds, check=False)
     if check and done.returncode != 0:
-        raise AssertionError(f"`sandbox {' '.join(arguments)}` failed with {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise AssertionError(
+            f"`sandbox {' '.join(arguments)}` failed with {done.returncode}: {done.stderr.strip()[-500:]}"
+        )
     return done
 
 
@@ -197,9 +201,18 @@ def _replaces_image(test):
         for text in ("one", "two"):
             archive = _image(Path(scratch), "localhost/test/shown:1", text)
             sandbox("load", str(archive))
-            kubectl("run", f"image-{text}", "--image=localhost/test/shown:1", "--image-pull-policy=IfNotPresent", "--restart=Never")
+            kubectl(
+                "run",
+                f"image-{text}",
+                "--image=localhost/test/shown:1",
+                "--image-pull-policy=IfNotPresent",
+                "--restart=Never",
+            )
             until(lambda name=f"image-{text}": "Completed" in kubectl("get", "pod", name), 60, "the end of the pod")
-            test.check(kubectl("logs", f"image-{text}").strip() == text, f"an image loaded under the same name is the new one ({text})")
+            test.check(
+                kubectl("logs", f"image-{text}").strip() == text,
+                f"an image loaded under the same name is the new one ({text})",
+            )
 
 
 def _image(scratch, name, text):
@@ -257,13 +270,20 @@ def crashes(test):
     _web("kept", "node1", "still")
     _as_after_reboot()
     sandbox("up")
-    until(lambda: status()["healthy"] and _answer("kept") == "still", 120, "the cluster after the loss of all processes and mounts")
+    until(
+        lambda: status()["healthy"] and _answer("kept") == "still",
+        120,
+        "the cluster after the loss of all processes and mounts",
+    )
     test.check(True, "up heals what a reboot leaves: no process, mount, link, rule")
     with tempfile.TemporaryDirectory() as other:
         shutil.copytree(SANDBOX.parent, f"{other}/sandbox", ignore=shutil.ignore_patterns("__pycache__"))
         for command in ("up", "down"):
             done = subprocess.run([f"{other}/sandbox/sandbox", command], capture_output=True, text=True, check=False)
-            test.check(done.returncode == 1 and "belongs to the checkout" in done.stderr, f"another checkout's {command} is refused")
+            test.check(
+                done.returncode == 1 and "belongs to the checkout" in done.stderr,
+                f"another checkout's {command} is refused",
+            )
         for pid in _all_pids():
             os.kill(pid, signal.SIGKILL)
         subprocess.run([f"{other}/sandbox/sandbox", "down", "--force"], check=True, capture_output=True)
@@ -288,13 +308,26 @@ def _web(name, node, text):
     """Runs nginx on a node that answers a text, behind a Service."""
     config = f"events {{}} pid /tmp/pid; http {{ access_log off; server {{ listen 8080; return 200 '{text}'; }} }}"
     command = ["sh", "-c", f"echo \"{config}\" > /tmp/c && exec nginx -e stderr -c /tmp/c -g 'daemon off;'"]
-    container = {"name": "web", "image": "localhost/sandbox/nginx:1", "command": command, "imagePullPolicy": "IfNotPresent"}
+    container = {
+        "name": "web",
+        "image": "localhost/sandbox/nginx:1",
+        "command": command,
+        "imagePullPolicy": "IfNotPresent",
+    }
     container["readinessProbe"] = {"httpGet": {"port": 8080}, "periodSeconds": 1}
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], "nodeSelector": {"kubernetes.io/hostname": node}}}
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [container], "nodeSelector": {"kubernetes.io/hostname": node}},
+    }
     spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
     items = [
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]}},
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name},
+            "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]},
+        },
     ]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"apiVersion": "v1", "kind": "List", "items": items}, file)

@@ -10,7 +10,9 @@ class AddressPlan(unittest.TestCase):
     def ranges(self):
         names = addresses.node_names(addresses.MAXIMUM_NODES)
         texts = [addresses.pod_range(name) for name in names]
-        return [ipaddress.ip_network(text) for text in [*texts, addresses.NODES, addresses.SERVICES, addresses.FAKE_PODS]]
+        return [
+            ipaddress.ip_network(text) for text in [*texts, addresses.NODES, addresses.SERVICES, addresses.FAKE_PODS]
+        ]
 
     def test_no_two_ranges_overlap(self):
         ranges = self.ranges()

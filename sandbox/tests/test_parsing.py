@@ -55,7 +55,12 @@ class Images(unittest.TestCase):
         self.assertEqual(names_in([{"RepoTags": ["a/b:1"]}, {"RepoTags": None}]), ["a/b:1"])
 
     def test_names_in_an_oci_archive(self):
-        index = {"manifests": [{"annotations": {"org.opencontainers.image.ref.name": "a/b:1"}}, {"annotations": {"org.opencontainers.image.ref.name": "1"}}]}
+        index = {
+            "manifests": [
+                {"annotations": {"org.opencontainers.image.ref.name": "a/b:1"}},
+                {"annotations": {"org.opencontainers.image.ref.name": "1"}},
+            ]
+        }
         self.assertEqual(names_in(index), ["a/b:1"])
 
 

@@ -62,6 +62,23 @@ pub(crate) struct ClusterArguments {
     pub kubeconfig: Option<PathBuf>,
 }
 
+/// How a run talks.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArguments {
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Tell nothing but the end
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Tell of every object and every change, as lines
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
 /// `wesago deploy`
 #[derive(Args, Debug)]
 pub(crate) struct Deploy {
@@ -69,12 +86,8 @@ pub(crate) struct Deploy {
     pub(super) plan: PlanArguments,
     #[command(flatten)]
     pub(super) cluster: ClusterArguments,
-    /// What to write on standard output
-    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
-    pub(super) output: Output,
-    /// Ask nothing
-    #[arg(long)]
-    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) run: RunArguments,
 }
 
 /// `wesago status`
@@ -99,12 +112,8 @@ pub(crate) struct Teardown {
     /// Remove volumes, generated secrets and the namespace too
     #[arg(long)]
     pub(super) delete_data: bool,
-    /// What to write on standard output
-    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
-    pub(super) output: Output,
-    /// Ask nothing
-    #[arg(long)]
-    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) run: RunArguments,
 }
 
 /// `wesago render`

@@ -3,20 +3,19 @@
 use super::arguments::Deploy;
 use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
-use super::reports::{Ended, reporters};
+use super::reports::{conclude, reporters};
 use super::session::open;
 use super::signals::cancels;
 use crate::engine::Emitter;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
-    let ready = open(context, &arguments.plan, &arguments.cluster, !arguments.yes).await?;
+    let ready = open(context, &arguments.plan, &arguments.cluster, !arguments.run.yes).await?;
     let cancels = cancels()
         .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
-    let ended = Ended::default();
-    let mut fanout = reporters(arguments.output, context, &ended);
+    let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
     let verdict = ready.engine.deploy(plan, &ProcessSecrets, cancels, &mut emitter).await?;
-    Ok(Exit::of_run(&verdict, ended.cancel()))
+    Ok(conclude(fanout, &arguments.run, &verdict, &ready))
 }

@@ -31,8 +31,8 @@ pub(crate) fn load(
     let composed = compose(&request).map_err(|problems| {
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
-        let mut message = problems.render(Severity::Error, coloured);
-        message.push_str(&format!("\nerror: {count} {noun} in `{path}`; nothing was sent\n"));
+        let report = problems.render(Severity::Error, coloured);
+        let message = format!("{report}\nerror: {count} {noun} in `{path}`; nothing was sent\n");
         Failure { is_report: true, ..Failure::new(Exit::PlanInvalid, message) }
     })?;
     let name = if built_in { format!("{path} (built in)") } else { path };

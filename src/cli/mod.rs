@@ -47,9 +47,9 @@ pub fn run() -> Exit {
 async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
     let context = Context::read().map_err(|cause| Failure::new(Exit::Usage, cause))?;
     match &arguments.command {
-        Command::Deploy(deploy) => deploy::run(deploy, &context).await,
+        Command::Deploy(deploy) => Box::pin(deploy::run(deploy, &context)).await,
         Command::Status(status) => status::run(status, &context).await,
-        Command::Teardown(teardown) => teardown::run(teardown, &context).await,
+        Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
         Command::Render(render) => render::run(render, output::stderr_is_coloured()),
         Command::Graph(graph) => graph::run(graph, output::stderr_is_coloured()),
     }

@@ -1,6 +1,8 @@
 //! `wesago render`: the objects as they would be sent, as YAML. No cluster is asked; generated secrets are
 //! named, never shown.
 
+use std::fmt::Write as _;
+
 use super::arguments::Render;
 use super::exit::{Exit, Failure};
 use super::load::load;
@@ -59,7 +61,7 @@ fn secrets(plan: &Plan) -> String {
         text.push_str(", made once and kept:");
         for key in &secret.keys {
             let sources: Vec<String> = key.sources.iter().map(source).collect();
-            text.push_str(&format!("\n#   {}: {}", key.key, sources.join(", else ")));
+            let _infallible = write!(text, "\n#   {}: {}", key.key, sources.join(", else "));
         }
         text.push('\n');
     }

@@ -6,7 +6,7 @@ use super::arguments::Teardown;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::complain;
-use super::reports::{Ended, reporters};
+use super::reports::{conclude, reporters};
 use super::session::{Ready, open};
 use super::signals::cancels;
 use crate::engine::{Emitter, Fate, Removal};
@@ -16,17 +16,16 @@ pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit,
     // The one question below names plan and context: no second one for the current context.
     let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
     let plan = &ready.loaded.composed.plan;
-    if !arguments.yes {
+    if !arguments.run.yes {
         let removal = ready.engine.removal(plan, arguments.delete_data).await?;
         confirm(context, &ready, &removal)?;
     }
     let cancels = cancels()
         .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
-    let ended = Ended::default();
-    let mut fanout = reporters(arguments.output, context, &ended);
+    let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let verdict = ready.engine.teardown(plan, arguments.delete_data, cancels, &mut emitter).await?;
-    Ok(Exit::of_run(&verdict, ended.cancel()))
+    Ok(conclude(fanout, &arguments.run, &verdict, &ready))
 }
 
 /// Shows what goes and what stays, and asks by the plan's name.
@@ -38,8 +37,7 @@ fn confirm(context: &Context, ready: &Ready, removal: &Removal) -> Result<(), Fa
             .hint("say `--yes` to remove without a question"));
     }
     let question = format!("type `{}` to remove this from `{}`: ", plan.name(), ready.context_name);
-    let answer = context
-        .ask(&question)
+    let answer = Context::ask(&question)
         .map_err(|cause| Failure::new(Exit::Internal, "the terminal cannot be read").caused_by(&cause))?;
     if answer == plan.name() {
         Ok(())

@@ -13,10 +13,10 @@ use super::manifest::Draft;
 use super::stages::Needs;
 use super::variables::Variables;
 use super::{
-    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, patch, stages,
+    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, order, patch, stages,
     variables,
 };
-use crate::plan::{Plan, Stage, StageId};
+use crate::plan::{Check, Plan, Stage, StageId};
 use crate::problem::{Problem, Problems};
 use crate::yaml::Substitution;
 
@@ -30,11 +30,9 @@ const WITHOUT_VARIABLES: [&str; 2] = ["extends", "variables"];
 pub(super) fn assemble(request: &Request<'_>) -> Result<Composed, Problems> {
     let mut decoder = Decoder::default();
     let mut warnings = Problems::new();
-    let mut chain = chain::load(request.files, request.plan, &mut decoder);
-    if chain.is_empty() || !decoder.problems.is_empty() {
-        // Without its base a plan's variables and stages are unknown: all else would be noise.
+    let Some(mut chain) = chain::load(request.files, request.plan, &mut decoder, &mut warnings) else {
         return Err(sorted(decoder.problems));
-    }
+    };
     let variables = variables::resolve(&chain, request, &mut decoder);
     let mut substitution = Substitution::new(&variables.values);
     for file in &mut chain {
@@ -145,6 +143,7 @@ fn plan(
     let namespace = namespace?;
     let open_kinds = checked::settle_namespaces(&mut drafts, &namespace);
     let places = checked::places(&drafts, &document.secrets, &namespace, decoder);
+    checked::services(document, &drafts, &namespace, decoder, warnings);
     checked::references(&drafts, &document.secrets, &namespace, decoder, warnings);
     let configs = checked::contents(&drafts, "ConfigMap", &namespace);
     let manifest_secrets = checked::contents(&drafts, "Secret", &namespace);
@@ -157,7 +156,9 @@ fn plan(
         Ok(plan) => {
             let secrets = document.secrets.values().map(|(spec, _)| spec.clone()).collect();
             let notes = document.notes.clone();
-            Some(plan.with_secrets(secrets).with_notes(notes).with_places(places).with_open_kinds(open_kinds))
+            let plan = plan.with_places(places);
+            warnings.extend(order::warnings(&plan));
+            Some(plan.with_secrets(secrets).with_notes(notes).with_open_kinds(open_kinds))
         }
         Err(errors) => {
             for error in &errors {
@@ -201,6 +202,7 @@ fn built(document: &Document, drafts: Vec<Draft>, needs: &[(StageId, Needs)]) ->
     let mut stages: IndexMap<&StageId, Stage> = IndexMap::new();
     for (id, needs) in needs {
         let Some(declared) = document.stages.get(id) else { continue };
+        let checks = declared.checks.iter().flatten();
         stages.insert(
             id,
             Stage {
@@ -208,7 +210,7 @@ fn built(document: &Document, drafts: Vec<Draft>, needs: &[(StageId, Needs)]) ->
                 needs: needs.keys().cloned().collect(),
                 objects: Vec::new(),
                 deadline: declared.deadline.unwrap_or(DEADLINE),
-                checks: declared.checks.clone().unwrap_or_default(),
+                checks: checks.map(|declared| Check::Http(declared.check.clone())).collect(),
             },
         );
     }

@@ -2,8 +2,8 @@
 
 use super::decode::Decoder;
 use super::{Files, paths};
-use crate::problem::{Place, Problem};
-use crate::yaml::{Node, parse};
+use crate::problem::{Place, Problem, Problems};
+use crate::yaml::{Keys, Node, parse};
 
 /// More overlays over overlays than anybody can follow.
 const MAX_FILES: usize = 16;
@@ -21,9 +21,14 @@ pub(super) struct PlanFile {
     pub(super) root: Node,
 }
 
-/// Returns the file at `path` and all it extends, base first; what cannot be read is a problem and ends
-/// the chain.
-pub(super) fn load(files: &dyn Files, path: &str, decoder: &mut Decoder) -> Vec<PlanFile> {
+/// Returns the file at `path` and all it extends, base first; `None` when one cannot be read, since
+/// without its base nothing of a plan can be judged.
+pub(super) fn load(
+    files: &dyn Files,
+    path: &str,
+    decoder: &mut Decoder,
+    warnings: &mut Problems,
+) -> Option<Vec<PlanFile>> {
     let mut chain: Vec<PlanFile> = Vec::new();
     let mut next: Option<(String, Option<Place>)> = Some((paths::joined("", path), None));
     while let Some((path, place)) = next.take() {
@@ -31,22 +36,28 @@ pub(super) fn load(files: &dyn Files, path: &str, decoder: &mut Decoder) -> Vec<
             let names: Vec<&str> =
                 chain.iter().map(|file| file.path.as_str()).chain([path.as_str()]).collect();
             decoder.problem(Problem::at(place, format!("plans extend each other: {}", names.join(" -> "))));
-            break;
+            return None;
         }
         if chain.len() == MAX_FILES {
             decoder.problem(Problem::new(format!("more than {MAX_FILES} plans extend one another")));
-            break;
+            return None;
         }
-        let Some(root) = root(files, &path, place.as_ref(), decoder) else { break };
+        let root = root(files, &path, place.as_ref(), decoder, warnings)?;
         let base = root.get("extends").and_then(|node| decoder.text(node, "extends"));
         next = base.map(|base| (paths::joined(&path, &base.value), Some(base.place)));
         chain.push(PlanFile { path, root });
     }
     chain.reverse();
-    chain
+    Some(chain)
 }
 
-fn root(files: &dyn Files, path: &str, place: Option<&Place>, decoder: &mut Decoder) -> Option<Node> {
+fn root(
+    files: &dyn Files,
+    path: &str,
+    place: Option<&Place>,
+    decoder: &mut Decoder,
+    warnings: &mut Problems,
+) -> Option<Node> {
     let source = match paths::text(files, path, place) {
         Ok(source) => source,
         Err(problem) => {
@@ -54,9 +65,10 @@ fn root(files: &dyn Files, path: &str, place: Option<&Place>, decoder: &mut Deco
             return None;
         }
     };
-    let parsed = parse(&source);
+    let parsed = parse(&source, Keys::AsWritten);
     let readable = parsed.problems.is_empty();
     decoder.problems.extend(parsed.problems);
+    warnings.extend(parsed.warnings);
     let mut documents = parsed.documents.into_iter();
     let (first, second) = (documents.next(), documents.next());
     if let Some(second) = second {

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, listed};
+use super::document::Document;
 use super::fingerprint::{self, Contents, SourceKind};
 use super::manifest::Draft;
 use super::names::{self, Scope};
@@ -148,6 +149,43 @@ pub(super) fn references(
                 let problem = Problem::at(place, message).did_you_mean(key, keys.iter().map(String::as_str));
                 decoder.problem(problem);
             }
+        }
+    }
+}
+
+/// Checks that what a stage asks is there: a Service of the plan has the port, one that is not of the
+/// plan may be in the cluster already.
+pub(super) fn services(
+    document: &Document,
+    drafts: &[Draft],
+    namespace: &str,
+    decoder: &mut Decoder,
+    warnings: &mut Problems,
+) {
+    let owned: BTreeMap<&str, &Draft> = drafts
+        .iter()
+        .filter(|draft| draft.object.kind() == "Service" && draft.object.namespace() == Some(namespace))
+        .map(|draft| (draft.object.name(), draft))
+        .collect();
+    for declared in document.stages.values().flat_map(|stage| stage.checks.iter().flatten()) {
+        let (name, port) = (declared.check.service.as_str(), declared.check.port);
+        let Some(service) = owned.get(name) else {
+            let problem = Problem::at(&declared.place, format!("Service `{name}` is not in the plan"))
+                .did_you_mean(name, owned.keys().copied())
+                .hint("the check fails when it is not in the cluster already");
+            warnings.push(problem);
+            continue;
+        };
+        let ports = service.object.get("/spec/ports").and_then(Value::as_array);
+        let ports: Vec<u64> =
+            ports.into_iter().flatten().filter_map(|port| port.get("port")?.as_u64()).collect();
+        if !ports.contains(&u64::from(port)) {
+            let texts: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let problem = Problem::at(&declared.place, format!("Service `{name}` has no port {port}"));
+            decoder.problem(
+                problem.mark(service.place_of("/spec/ports"), format!("its ports: {}", listed(&texts))),
+            );
         }
     }
 }

@@ -85,13 +85,17 @@ pub(super) fn read(
     if decoder.problems.len() > before {
         return None;
     }
+    Object::new(config_map(name, data, binary)).ok()
+}
+
+fn config_map(name: &str, data: Map<String, Value>, binary: Map<String, Value>) -> Value {
     let mut value = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } });
     for (field, map) in [("data", data), ("binaryData", binary)] {
         if !map.is_empty() {
             value[field] = Value::Object(map);
         }
     }
-    Object::new(value).ok()
+    value
 }
 
 /// Adds the file at a path, or the files directly in the folder there, by name; hidden ones are left out.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::chain::PlanFile;
 use super::decode::{Decoder, Text};
 use super::{paths, secrets};
-use crate::plan::{Check, HttpCheck, SecretSpec, StageId};
+use crate::plan::{HttpCheck, SecretSpec, StageId};
 use crate::problem::{Place, Problem};
 use crate::yaml::{Entry, Node};
 
@@ -36,7 +36,7 @@ pub(super) struct StageDecl {
     pub(super) apply: Option<Vec<PathDecl>>,
     pub(super) configs: Option<Vec<ConfigDecl>>,
     pub(super) deadline: Option<Duration>,
-    pub(super) checks: Option<Vec<Check>>,
+    pub(super) checks: Option<Vec<CheckDecl>>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -62,6 +62,13 @@ pub(super) struct ConfigDecl {
     pub(super) files: Vec<PathDecl>,
     /// Variables in the files are replaced.
     pub(super) substitute: bool,
+}
+
+/// A check with the place where it names its Service.
+#[derive(Clone, Debug)]
+pub(super) struct CheckDecl {
+    pub(super) check: HttpCheck,
+    pub(super) place: Place,
 }
 
 /// A change to one object.
@@ -152,7 +159,8 @@ fn stage(
     let declared = StageDecl {
         place: key.place.clone(),
         needs: fields.get("needs").and_then(|node| decoder.texts(node, "needs")),
-        apply: fields.get("apply").and_then(|node| paths_of(file, node, "apply", decoder)),
+        // What is there and wrong was told; it must not look as if it were missing.
+        apply: fields.get("apply").map(|node| paths_of(file, node, "apply", decoder).unwrap_or_default()),
         configs: fields.get("configs").map(|node| configs(file, node, decoder)),
         deadline: fields.get("deadline").and_then(|node| decoder.duration(node, "deadline")),
         checks: fields.get("checks").map(|node| checks(node, decoder)),
@@ -177,6 +185,10 @@ fn stage(
 
 fn paths_of(file: &PlanFile, node: &Node, what: &str, decoder: &mut Decoder) -> Option<Vec<PathDecl>> {
     let texts = decoder.texts(node, what)?;
+    if node.as_sequence().is_some_and(<[Node]>::is_empty) {
+        decoder
+            .problem(Problem::at(&node.place, format!("`{what}` is empty")).hint("name a file or a folder"));
+    }
     let seen = |text: Text| PathDecl { path: paths::joined(&file.path, &text.value), place: text.place };
     Some(texts.into_iter().map(seen).collect())
 }
@@ -203,12 +215,12 @@ fn configs(file: &PlanFile, node: &Node, decoder: &mut Decoder) -> Vec<ConfigDec
     declared
 }
 
-fn checks(node: &Node, decoder: &mut Decoder) -> Vec<Check> {
+fn checks(node: &Node, decoder: &mut Decoder) -> Vec<CheckDecl> {
     let items = decoder.items(node, "checks");
     items.iter().filter_map(|item| check(item, decoder)).collect()
 }
 
-fn check(node: &Node, decoder: &mut Decoder) -> Option<Check> {
+fn check(node: &Node, decoder: &mut Decoder) -> Option<CheckDecl> {
     let what = "an HTTP check";
     let fields = decoder.fields(node, "a check", &["http"])?;
     let http = decoder.required(fields, "a check", "http")?;
@@ -233,14 +245,16 @@ fn check(node: &Node, decoder: &mut Decoder) -> Option<Check> {
     };
     let (host, contains) = (optional("host"), optional("contains"));
     let status = fields.get("status").map_or(Some(200), |node| decoder.integer(node, "status", 100, 599));
-    Some(Check::Http(HttpCheck {
-        service: service?.value,
+    let Text { value: service, place } = service?;
+    let check = HttpCheck {
+        service,
         port: u16::try_from(port?).ok()?,
         path: path?,
         host: host?,
         status: u16::try_from(status?).ok()?,
         contains: contains?,
-    }))
+    };
+    Some(CheckDecl { check, place })
 }
 
 fn patch(node: &Node, decoder: &mut Decoder) -> Option<PatchDecl> {

@@ -7,7 +7,7 @@ use super::document::PathDecl;
 use super::{Entry, Files, names, paths};
 use crate::object::Object;
 use crate::problem::{Place, Problem};
-use crate::yaml::{Node, Substitution, parse};
+use crate::yaml::{Keys, Node, Substitution, parse};
 
 /// An object on its way into the plan.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(super) fn read(
             return (Vec::new(), crate::problem::Problems::new());
         }
     };
-    let parsed = parse(&source);
+    let parsed = parse(&source, Keys::AsKubectl);
     decoder.problems.extend(parsed.problems);
     let mut objects = Vec::new();
     for mut document in parsed.documents {

@@ -10,7 +10,8 @@
 //! manifest    YAML documents to objects
 //! configs     real files to ConfigMaps
 //! patch       changes of an overlay to objects
-//! checked     names, duplicates, namespaces, what pods read
+//! checked     duplicates, namespaces, what pods read, what checks ask
+//! order       what a stage uses of another it does not wait for
 //! fingerprint what pods read, hashed into their template
 //! paths decode names   the small tools of all of these
 //! ```
@@ -24,6 +25,7 @@ mod document;
 mod fingerprint;
 mod manifest;
 mod names;
+mod order;
 mod patch;
 mod paths;
 mod secrets;

@@ -45,11 +45,12 @@ fn sources(secret: &str, entry: &Entry, decoder: &mut Decoder) -> Option<Vec<Sec
     if let Err(why) = names::data_key(&entry.key.name) {
         decoder.problem(Problem::at(&entry.key.place, format!("{what}: {why}")));
     }
-    if entry.value.as_str().is_some() {
+    if entry.value.as_scalar().is_some_and(|scalar| !scalar.value.is_null()) {
+        // Without its line: a log must not show the value.
+        let place = &entry.value.place;
         decoder.problem(
-            Problem::at(&entry.value.place, format!("{what} is written into the plan"))
-                .labelled("expected where the value comes from")
-                .hint("write `{ generate: 32 }`, `{ env: NAME }` or `{ command: [PROGRAM, ARGUMENT] }`"),
+            Problem::new(format!("{place}: the value of {what} is written into the plan"))
+                .hint("a plan says where a value comes from: write `{ generate: 32 }`, `{ env: NAME }` or `{ command: [PROGRAM, ARGUMENT] }`"),
         );
         return None;
     }

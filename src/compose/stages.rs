@@ -47,10 +47,7 @@ fn is_sound(document: &Document, id: &StageId, stage: &StageDecl, decoder: &mut 
                 .mark(&group.place, "a group here"),
         );
     }
-    let nothing = stage.apply.as_ref().is_none_or(Vec::is_empty)
-        && stage.configs.as_ref().is_none_or(Vec::is_empty)
-        && stage.checks.as_ref().is_none_or(Vec::is_empty);
-    if nothing {
+    if stage.apply.is_none() && stage.configs.is_none() && stage.checks.is_none() {
         let others = names(document).into_iter().filter(|name| *name != id.as_str());
         let problem = Problem::at(&stage.place, format!("stage `{id}` does nothing"))
             .labelled("no `apply`, `configs` or `checks`")

@@ -8,7 +8,7 @@ use super::chain::PlanFile;
 use super::decode::{Decoder, listed};
 use super::{Request, paths};
 use crate::problem::{Place, Problem, SourceText};
-use crate::yaml::{Node, is_variable_name, parse};
+use crate::yaml::{Keys, Node, is_variable_name, parse};
 
 /// The fields of a declaration.
 const FIELDS: [&str; 6] = ["default", "type", "minimum", "maximum", "one_of", "description"];
@@ -168,7 +168,14 @@ fn from_node(name: &str, declaration: &Declaration, node: &Node, decoder: &mut D
     });
     let Some(scalar) = fitting else {
         let wanted = declaration.kind.name();
-        let problem = Problem::at(&node.place, format!("variable `{name}` is {}", node.described()))
+        let is = match node.as_scalar() {
+            // `yes` and its like; only YAML 1.1 takes them for booleans.
+            Some(scalar) if declaration.kind == Type::Boolean && scalar.value.is_boolean() => {
+                format!("`{}`, which not every reader takes for a boolean", scalar.text)
+            }
+            _ => node.described(),
+        };
+        let problem = Problem::at(&node.place, format!("variable `{name}` is {is}"))
             .labelled(format!("expected {wanted}"));
         decoder.problem(problem.maybe_hint(type_hint(declaration.kind, node)));
         return None;
@@ -203,7 +210,7 @@ fn from_file(
     decoder: &mut Decoder,
 ) {
     let parsed = match paths::text(request.files, &paths::joined("", path), None) {
-        Ok(source) => parse(&source),
+        Ok(source) => parse(&source, Keys::AsWritten),
         Err(problem) => {
             return decoder.problem(problem.hint("`--values` wants a YAML file of `name: value`"));
         }

@@ -4,8 +4,8 @@
 /// several as close.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.to_lowercase().chars().collect();
-    // One slip in three characters, and one in the shortest names.
-    let limit = (name.len() / 3).max(1);
+    // One slip in three characters; any other short name would be close to one of one or two.
+    let limit = name.len() / 3;
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let letters: Vec<char> = candidate.to_lowercase().chars().collect();
@@ -50,6 +50,7 @@ mod tests {
         assert_eq!(nearest("ngnix", ["redis", "nginx"]), Some("nginx"));
         assert_eq!(nearest("Deployment", ["deployment"]), Some("deployment"));
         assert_eq!(nearest("web", ["nginx", "redis"]), None);
+        assert_eq!(nearest("a", ["b", "c"]), None);
         assert_eq!(nearest("db", []), None);
     }
 

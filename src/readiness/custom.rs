@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Assessment;
 use super::facts::Subject;
 use super::words::explained;
-use crate::condition::Condition;
+use crate::object::condition::Condition;
 
 /// How long an operator may take to write its first status (kluctl's figure).
 const FIRST_STATUS_GRACE: Duration = Duration::from_secs(15);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Receipt, Surroundings};
-use crate::condition::{self, Condition};
 use crate::object::Object;
+use crate::object::condition::{self, Condition};
 
 /// The object under judgement and all that is known beside it.
 pub(super) struct Subject<'a> {

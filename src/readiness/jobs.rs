@@ -3,7 +3,7 @@
 use super::Assessment;
 use super::facts::Subject;
 use super::words::explained;
-use crate::condition::{self, Condition};
+use crate::object::condition::{self, Condition};
 
 /// Returns the answer for a Job: its terminal conditions alone. Counters lie under `podFailurePolicy`,
 /// `successPolicy`, `backoffLimitPerIndex` and without `completions`.

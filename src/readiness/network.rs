@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Assessment;
 use super::facts::Subject;
-use crate::condition;
+use crate::object::condition;
 
 /// How long a load balancer may take to give an address. Clouds need a minute or three.
 const ADDRESS_GRACE: Duration = Duration::from_secs(300);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Assessment;
 use super::facts::Subject;
 use super::words::{explained, so_many};
-use crate::condition::explanation;
+use crate::object::condition::explanation;
 
 /// Returns the answer for a bare Pod, by phase (API docs "Pod lifecycle"). One that may end
 /// (`restartPolicy` `Never` or `OnFailure`) is a task and must succeed; one that restarts must be ready.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::facts::Subject;
 use super::{Assessment, StorageClass};
+use crate::object::condition::one_line;
 
 /// How long a claim may name a class that is not there: a volume made by hand binds without the class.
 const NO_CLASS_GRACE: Duration = Duration::from_secs(30);
@@ -101,7 +102,7 @@ pub(super) fn volume(subject: &Subject<'_>) -> Assessment {
         "Released" => Assessment::noted("released: it binds to no other claim until its claimRef is cleared"),
         "Failed" => Assessment::failed(format!(
             "it could not be reclaimed: {}",
-            named_or(subject.object.text("/status/message"), "the server does not say why")
+            named_or(&one_line(subject.object.text("/status/message")), "the server does not say why")
         )),
         _ => Assessment::in_progress("not available yet"),
     }

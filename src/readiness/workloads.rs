@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Assessment;
 use super::facts::Subject;
 use super::words::{counted, explained, so_many};
+use crate::object::condition;
 
 /// How long a workload that somebody else paused may stay so.
 const PAUSED_GRACE: Duration = Duration::from_secs(60);
@@ -27,11 +28,7 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
     let updated = subject.count("/status/updatedReplicas");
     let available = subject.count("/status/availableReplicas");
     let unavailable = subject.count("/status/unavailableReplicas");
-    let complete = updated >= wanted
-        && replicas <= updated
-        && available >= updated
-        && available >= wanted
-        && unavailable == 0;
+    let complete = updated >= wanted && replicas <= updated && available >= updated && unavailable == 0;
     let paused = subject.flag("/spec/paused");
     if complete {
         return Assessment::current_with(match (paused, wanted) {
@@ -106,7 +103,8 @@ pub(super) fn replica_set_refused(subject: &Subject<'_>) -> Option<Assessment> {
         return None;
     }
     let since = progressing.updated_at().filter(|moment| subject.not_before_apply(*moment))?;
-    let reason = explained("its ReplicaSet cannot be created", Some(progressing.message().to_owned()));
+    let reason =
+        explained("its ReplicaSet cannot be created", condition::explanation("", progressing.message()));
     let since: Timestamp = since.max(subject.receipt.applied_at);
     Some(match subject.grace_since(since, REFUSED_GRACE) {
         Some(left) => Assessment::in_progress(reason).again_in(left),

@@ -1,34 +1,84 @@
-//! L3: views of events. Each reporter turns the one stream of events into one kind of output.
+//! L3: views of events. The one stream of events is folded into a [`RunView`]; each reporter turns event
+//! and view into one kind of output.
+//!
+//! ```text
+//! engine ─▶ Fanout ─▶ RunView ─┬─▶ Terminal   a live view, redrawn on tick
+//!                              ├─▶ Plain      one line an event, for logs
+//!                              ├─▶ Json       the events themselves
+//!                              └─▶ summary    what is told at the end
+//! ```
 
+mod ink;
 mod json;
 mod plain;
+#[cfg(test)]
+mod script;
+mod summary;
+mod terminal;
+mod view;
+mod words;
 
 use std::io;
+use std::time::Duration;
 
-use crate::event::{Event, EventKind};
-
+pub(crate) use ink::Ink;
 pub use json::Json;
 pub use plain::Plain;
+pub use summary::{NextSteps, summary};
+pub use terminal::{Size, Terminal};
+pub use view::{ObjectView, RunView, StageState, StageView};
+pub(crate) use words::{padded, readiness as readiness_words, width};
+
+use crate::clock::Clock;
+use crate::event::Event;
 
 /// A consumer of events.
 pub trait Reporter {
-    /// Takes one event.
+    /// Takes one event; `view` holds it already.
     ///
     /// # Errors
     /// When the output cannot be written to.
-    fn report(&mut self, event: &Event) -> io::Result<()>;
+    fn report(&mut self, event: &Event, view: &RunView) -> io::Result<()>;
 
-    /// May draw again; called a few times a second.
-    fn tick(&mut self) {}
+    /// May draw again; called a few times a second. `elapsed` is the time since the start of the run.
+    ///
+    /// # Errors
+    /// When the output cannot be written to.
+    fn tick(&mut self, _view: &RunView, _elapsed: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Tells something that is not part of the run, such as the loss of another output.
+    ///
+    /// # Errors
+    /// When the output cannot be written to.
+    fn notice(&mut self, _message: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Ends the output: nothing comes after it.
+    ///
+    /// # Errors
+    /// When the output cannot be written to.
+    fn finish(&mut self, _view: &RunView) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-/// All reporters of a run. One that fails is dropped, and the others are told; the run goes on.
-#[derive(Default)]
+/// All reporters of a run, and the view they read. A reporter that fails is dropped with one word to the
+/// others; the run goes on.
 pub struct Fanout {
+    clock: Clock,
+    view: RunView,
     reporters: Vec<(&'static str, Box<dyn Reporter>)>,
 }
 
 impl Fanout {
+    /// Returns a fanout without reporters; `clock` is the run's.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, view: RunView::default(), reporters: Vec::new() }
+    }
+
     /// Adds a reporter under the name it is spoken of.
     pub fn add(&mut self, name: &'static str, reporter: impl Reporter + 'static) {
         self.reporters.push((name, Box::new(reporter)));
@@ -36,24 +86,94 @@ impl Fanout {
 
     /// Hands an event to every reporter.
     pub fn report(&mut self, event: &Event) {
-        let mut failed = Vec::new();
-        self.reporters.retain_mut(|(name, reporter)| match reporter.report(event) {
-            Ok(()) => true,
-            Err(error) => {
-                failed.push(format!("the {name} output is gone ({error}); the run goes on"));
-                false
-            }
-        });
-        for message in failed {
-            let told = Event { event: EventKind::Warned { message }, ..event.clone() };
-            self.reporters.retain_mut(|(_, reporter)| reporter.report(&told).is_ok());
-        }
+        self.view.apply(event);
+        self.each(|reporter, view| reporter.report(event, view));
     }
 
     /// Lets the reporters draw.
     pub fn tick(&mut self) {
-        for (_, reporter) in &mut self.reporters {
-            reporter.tick();
+        let elapsed = self.clock.elapsed();
+        self.each(|reporter, view| reporter.tick(view, elapsed));
+    }
+
+    /// Ends every output, and returns what the run came to.
+    pub fn finish(mut self) -> RunView {
+        self.each(|reporter, view| reporter.finish(view));
+        self.view
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut dyn Reporter, &RunView) -> io::Result<()>) {
+        let view = &self.view;
+        let mut lost = Vec::new();
+        self.reporters.retain_mut(|(name, reporter)| match act(reporter.as_mut(), view) {
+            Ok(()) => true,
+            Err(error) => {
+                lost.push(format!("the {name} output is lost ({error}); the run goes on without it"));
+                false
+            }
+        });
+        for message in lost {
+            // One that fails here too is dropped as well; the others have been told of one loss already.
+            self.reporters.retain_mut(|(_, reporter)| reporter.notice(&message).is_ok());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::{Fanout, Reporter, RunView, script};
+    use crate::clock::Clock;
+    use crate::event::Event;
+
+    #[derive(Clone, Default)]
+    struct Heard(Rc<RefCell<Vec<String>>>);
+
+    impl Reporter for Heard {
+        fn report(&mut self, event: &Event, view: &RunView) -> std::io::Result<()> {
+            assert_eq!(view.elapsed_ms, event.elapsed_ms, "the view holds the event already");
+            self.0.borrow_mut().push(format!("event {}", event.seq));
+            Ok(())
+        }
+
+        fn notice(&mut self, message: &str) -> std::io::Result<()> {
+            self.0.borrow_mut().push(message.to_owned());
+            Ok(())
+        }
+    }
+
+    /// Works for one event, then no more.
+    struct Breaks(usize);
+
+    impl Reporter for Breaks {
+        fn report(&mut self, _event: &Event, _view: &RunView) -> std::io::Result<()> {
+            self.0 += 1;
+            if self.0 > 1 { Err(std::io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reporter_that_fails_is_dropped_and_the_others_are_told_once() {
+        let heard = Heard::default();
+        let mut fanout = Fanout::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH));
+        fanout.add("json", Breaks(0));
+        fanout.add("test", heard.clone());
+        let script = script::success();
+        script.events()[..4].iter().for_each(|event| fanout.report(event));
+        fanout.tick();
+        let view = fanout.finish();
+        assert_eq!(view.elapsed_ms, script.events()[3].elapsed_ms);
+        assert_eq!(
+            *heard.0.borrow(),
+            [
+                "event 0",
+                "event 1",
+                "the json output is lost (broken pipe); the run goes on without it",
+                "event 2",
+                "event 3"
+            ]
+        );
     }
 }

@@ -1,55 +1,359 @@
-//! One line per event that matters, without redrawing: what a log shows.
+//! One line per event that matters, never redrawn: what a log of a build server shows. An object that
+//! changes its mind many times a second is told once a second; its last word is never lost.
+//!
+//! ```text
+//!   12.3s  stage databases/postgres  StatefulSet/postgres created
+//! ```
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
-use super::Reporter;
-use crate::event::{Event, EventKind, Verdict};
+use super::words;
+use super::{Reporter, RunView};
+use crate::event::{CancelReason, CauseFound, Event, EventKind, Verdict};
+use crate::object::{Change, ObjectRef};
+use crate::plan::StageId;
 use crate::readiness::Readiness;
 
-/// Writes plain lines.
-pub struct Plain<W>(pub W);
+/// The least time between two lines about the readiness of one object.
+const APART_MS: u64 = 1_000;
 
-impl<W: Write> Reporter for Plain<W> {
-    fn report(&mut self, event: &Event) -> io::Result<()> {
-        let Some(text) = line(&event.event) else { return Ok(()) };
-        #[expect(clippy::cast_precision_loss, reason = "tenths of a second of one run")]
-        let seconds = event.elapsed_ms as f64 / 1000.0;
-        writeln!(self.0, "{seconds:>7.1}s  {text}")
+/// Writes plain lines.
+pub struct Plain<W> {
+    output: W,
+    /// True to tell of unchanged objects and every change of mind too.
+    verbose: bool,
+    told: BTreeMap<ObjectRef, Told>,
+}
+
+/// What was told of an object's readiness.
+#[derive(Default)]
+struct Told {
+    /// When the last line was written.
+    at_ms: Option<u64>,
+    /// What came since.
+    held_back: Option<String>,
+}
+
+impl<W: Write> Plain<W> {
+    /// Returns a reporter that writes to `output`; a verbose one leaves nothing out.
+    pub fn new(output: W, verbose: bool) -> Self {
+        Self { output, verbose, told: BTreeMap::new() }
+    }
+
+    fn line(
+        &mut self,
+        elapsed_ms: u64,
+        view: &RunView,
+        stage: Option<&StageId>,
+        text: &str,
+    ) -> io::Result<()> {
+        let widest = view.stages.iter().map(|stage| stage.id.as_str().len()).max().unwrap_or(0);
+        let who = stage.map_or_else(|| "run".to_owned(), |stage| format!("stage {stage}"));
+        let who = words::padded(&who, "stage ".len() + widest);
+        let (seconds, tenths) = (elapsed_ms / 1000, elapsed_ms % 1000 / 100);
+        let mut lines = text.lines();
+        let first = lines.next().unwrap_or_default();
+        writeln!(self.output, "{seconds:>5}.{tenths}s  {who}  {first}")?;
+        for line in lines {
+            writeln!(self.output, "          {}{line}", " ".repeat(who.len() + 2))?;
+        }
+        self.output.flush()
+    }
+
+    /// Tells what an object is, or keeps it for later when the last line about it is too fresh.
+    fn observed(
+        &mut self,
+        now_ms: u64,
+        view: &RunView,
+        stage: &StageId,
+        object: &ObjectRef,
+        readiness: &Readiness,
+    ) -> io::Result<()> {
+        let text = format!("{object}: {}", words::readiness(object, readiness));
+        let told = self.told.entry(object.clone()).or_default();
+        let is_ready = matches!(readiness, Readiness::Current { .. });
+        if is_ready {
+            let was_waited_for = told.at_ms.is_some() || told.held_back.is_some();
+            self.told.remove(object);
+            // What is ready the moment it is written needs no second line.
+            return if was_waited_for || self.verbose {
+                self.line(now_ms, view, Some(stage), &text)
+            } else {
+                Ok(())
+            };
+        }
+        let is_urgent = self.verbose || matches!(readiness, Readiness::Failed { .. });
+        let is_fresh = told.at_ms.is_some_and(|at| now_ms < at + APART_MS);
+        if is_fresh && !is_urgent {
+            told.held_back = Some(text);
+            return Ok(());
+        }
+        *told = Told { at_ms: Some(now_ms), held_back: None };
+        self.line(now_ms, view, Some(stage), &text)
+    }
+
+    /// Tells what was held back of objects that `choose` picks.
+    fn catch_up(
+        &mut self,
+        now_ms: u64,
+        view: &RunView,
+        choose: impl Fn(&StageId, Option<u64>) -> bool,
+    ) -> io::Result<()> {
+        for stage in &view.stages {
+            for object in &stage.objects {
+                let Some(told) = self.told.get_mut(&object.object) else { continue };
+                if !choose(&stage.id, told.at_ms) {
+                    continue;
+                }
+                let Some(text) = told.held_back.take() else { continue };
+                told.at_ms = Some(now_ms);
+                self.line(now_ms, view, Some(&stage.id), &text)?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn line(event: &EventKind) -> Option<String> {
+impl<W: Write> Reporter for Plain<W> {
+    fn report(&mut self, event: &Event, view: &RunView) -> io::Result<()> {
+        let now = event.elapsed_ms;
+        match &event.event {
+            EventKind::ObjectObserved { stage, object, readiness } => {
+                return self.observed(now, view, stage, object, readiness);
+            }
+            EventKind::ObjectApplied { change: Change::Unchanged, .. }
+            | EventKind::ObjectDeleted { gone: false, .. }
+                if !self.verbose =>
+            {
+                return Ok(());
+            }
+            EventKind::StageFinished { stage, .. } => {
+                self.catch_up(now, view, |held, _| held == stage)?;
+            }
+            _ => {}
+        }
+        match told(&event.event, view) {
+            Some((stage, text)) => self.line(now, view, stage, &text),
+            None => Ok(()),
+        }
+    }
+
+    fn tick(&mut self, view: &RunView, elapsed: Duration) -> io::Result<()> {
+        let now = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.catch_up(now, view, |_, at| at.is_none_or(|at| now >= at + APART_MS))
+    }
+
+    fn notice(&mut self, message: &str) -> io::Result<()> {
+        writeln!(self.output, "warning: {message}")
+    }
+
+    fn finish(&mut self, view: &RunView) -> io::Result<()> {
+        self.catch_up(view.elapsed_ms, view, |_, _| true)
+    }
+}
+
+/// Returns the line about an event, with the stage it is about; `None` for what needs no line.
+pub(super) fn told<'a>(event: &'a EventKind, view: &RunView) -> Option<(Option<&'a StageId>, String)> {
     Some(match event {
-        EventKind::StageStarted { stage } => format!("stage {stage} started"),
-        EventKind::ObjectApplied { object, change, .. } => format!("{object} {change}"),
-        EventKind::ObjectObserved { object, readiness, .. } => match readiness {
-            Readiness::InProgress { reason } | Readiness::Failed { reason } => format!("{object}: {reason}"),
-            Readiness::Current { .. } => format!("{object} is ready"),
-            Readiness::Terminating { .. } => format!("{object} is being deleted"),
-            Readiness::NotFound => format!("{object} is gone"),
-        },
-        EventKind::ObjectDeleted { object, gone: true, .. } => format!("{object} deleted"),
-        EventKind::ObjectKept { object, reason } => format!("{object} stays: {reason}"),
-        EventKind::Warned { message } => format!("warning: {message}"),
-        EventKind::AttemptFailed { request, attempt, error, retry_in_ms, .. } => {
-            format!("{request}: {error} (try {attempt}, again in {retry_in_ms} ms)")
+        EventKind::RunStarted(run) => {
+            let (stages, run) = (words::count(run.stages.len(), "stage"), &run.run);
+            (None, format!("{} begins: {stages}, run {run}", view.command()))
         }
-        EventKind::StageFinished { stage, verdict, took_ms } => match verdict {
-            Verdict::Succeeded => format!("stage {stage} settled after {took_ms} ms"),
-            other => format!("stage {stage}: {other:?}"),
-        },
-        EventKind::CauseFound(cause) => {
-            format!(
-                "{}: {}: {}\n{}",
-                cause.chain.join(" → "),
-                cause.reason,
-                cause.message,
-                cause.log.join("\n")
-            )
+        EventKind::StageStarted { stage } => (Some(stage), "started".to_owned()),
+        EventKind::ObjectApplied { stage, object, change } => (stage.as_ref(), format!("{object} {change}")),
+        EventKind::CheckAnswered { stage, check, passed, answer } => {
+            let word = if *passed { "passed" } else { "not yet" };
+            (Some(stage), format!("check {check} {word}: {answer}"))
         }
-        EventKind::RunFinished(end) => {
-            format!("{:?} {:?}\n{}", end.verdict, end.changes, end.notes.clone().unwrap_or_default())
+        EventKind::AttemptFailed { stage, request, attempt, error, retry_in_ms } => {
+            let again = words::duration(*retry_in_ms);
+            (stage.as_ref(), format!("could not {request}: {error} (try {attempt}, again in {again})"))
         }
-        _ => return None,
+        EventKind::ObjectDeleted { stage, object, gone } => {
+            let word = if *gone { "deleted" } else { "is being deleted" };
+            (stage.as_ref(), format!("{object} {word}"))
+        }
+        EventKind::ObjectKept { object, reason } => (None, format!("{object} stays: {reason}")),
+        EventKind::Warned { message } => (None, format!("warning: {message}")),
+        EventKind::CauseFound(cause) => (Some(&cause.stage), cause_text(cause)),
+        EventKind::StageFinished { stage, verdict, took_ms } => {
+            (Some(stage), stage_end(stage, verdict, *took_ms, view))
+        }
+        EventKind::CancelBegan { reason: CancelReason::SecondInterrupt } => {
+            (None, "interrupted twice: stops at once, whatever is in flight".to_owned())
+        }
+        EventKind::CancelBegan { reason } => {
+            (None, format!("{reason}: nothing new starts, requests in flight end"))
+        }
+        // The summary tells the end; an observation has rules of its own.
+        EventKind::RunFinished(_) | EventKind::ObjectObserved { .. } | EventKind::Unknown => return None,
     })
+}
+
+fn stage_end(stage: &StageId, verdict: &Verdict, took_ms: u64, view: &RunView) -> String {
+    let took = words::duration(took_ms);
+    match (verdict, view.stage(stage)) {
+        (Verdict::Succeeded, Some(stage)) => format!("settled after {took}: {}", words::done(stage)),
+        (Verdict::Succeeded, None) => format!("settled after {took}"),
+        (Verdict::Failed { .. } | Verdict::TimedOut { .. }, _) => {
+            format!("after {took} {}", words::verdict(verdict))
+        }
+        (Verdict::Skipped { .. } | Verdict::Cancelled, _) => words::verdict(verdict),
+    }
+}
+
+/// Returns a cause from the object down to the last lines of the log and the next command.
+pub(super) fn cause_text(cause: &CauseFound) -> String {
+    let mut text = cause.chain.join(" > ");
+    for part in [&cause.reason, &cause.message] {
+        if !part.is_empty() {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(part);
+        }
+    }
+    for line in &cause.log {
+        text.push_str("\n  | ");
+        text.push_str(line);
+    }
+    for command in &cause.next {
+        text.push_str("\n  next: ");
+        text.push_str(command);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Plain;
+    use crate::report::script::{self, Script};
+    use crate::report::{Reporter as _, RunView};
+
+    fn lines(script: &Script, verbose: bool) -> String {
+        let mut plain = Plain::new(Vec::new(), verbose);
+        let mut view = RunView::default();
+        for event in script.events() {
+            view.apply(event);
+            plain.report(event, &view).unwrap();
+        }
+        plain.finish(&view).unwrap();
+        String::from_utf8(plain.output).unwrap()
+    }
+
+    #[test]
+    fn a_successful_deploy() {
+        insta::assert_snapshot!(lines(&script::success(), false), @"
+         0.0s  run                       deploy begins: 4 stages, run 7f3a90
+         0.0s  run                       Secret/shop-env created
+         0.0s  stage databases/postgres  started
+         0.0s  stage databases/redis     started
+         0.0s  stage databases/postgres  ConfigMap/postgres-conf created
+         0.0s  stage databases/postgres  StatefulSet/postgres created
+         0.0s  stage databases/postgres  StatefulSet/postgres: 0 of 3 replicas ready
+         0.0s  stage databases/redis     StatefulSet/redis: 2 of 3 replicas ready
+         0.1s  stage databases/postgres  Service/postgres configured
+         1.2s  stage databases/redis     StatefulSet/redis: ready
+         1.2s  stage databases/redis     settled after 1.1s: 1 unchanged
+         4.1s  stage databases/postgres  StatefulSet/postgres: 1 of 3 replicas ready
+         9.0s  stage databases/postgres  StatefulSet/postgres: ready
+         9.0s  stage databases/postgres  settled after 9.0s: 2 created, 1 configured
+         9.0s  stage migrate             started
+         9.1s  stage migrate             Job/migrate recreated
+         9.1s  stage migrate             Job/migrate: is running
+        12.0s  stage migrate             Job/migrate: complete
+        12.0s  stage migrate             settled after 2.9s: 1 recreated
+        12.0s  stage web                 started
+        12.1s  stage web                 could not apply Deployment/web: the API server cannot be reached: connection reset (try 1, again in 0.2s)
+        12.4s  run                       warning: Deployment/web: spec.x is deprecated
+        12.4s  stage web                 Deployment/web created
+        12.4s  stage web                 Deployment/web: 0 of 2 replicas available
+        15.0s  stage web                 Deployment/web: ready
+        15.0s  stage web                 check GET web:80/ not yet: 502 Bad Gateway
+        15.4s  stage web                 check GET web:80/ passed: 200 OK
+        15.4s  stage web                 settled after 3.4s: 1 created
+        ");
+    }
+
+    #[test]
+    fn a_failed_deploy_ends_with_the_cause() {
+        insta::assert_snapshot!(lines(&script::failure(), false), @"
+         0.0s  run                       deploy begins: 4 stages, run 7f3a90
+         0.0s  run                       Secret/shop-env created
+         0.0s  stage databases/postgres  started
+         0.0s  stage databases/redis     started
+         0.0s  stage databases/postgres  ConfigMap/postgres-conf created
+         0.0s  stage databases/postgres  StatefulSet/postgres created
+         0.0s  stage databases/postgres  StatefulSet/postgres: 0 of 3 replicas ready
+         0.0s  stage databases/redis     StatefulSet/redis: 2 of 3 replicas ready
+         0.1s  stage databases/postgres  Service/postgres configured
+         1.2s  stage databases/redis     StatefulSet/redis: ready
+         1.2s  stage databases/redis     settled after 1.1s: 1 unchanged
+         4.1s  stage databases/postgres  StatefulSet/postgres: 1 of 3 replicas ready
+         9.0s  stage databases/postgres  StatefulSet/postgres: ready
+         9.0s  stage databases/postgres  settled after 9.0s: 2 created, 1 configured
+         9.0s  stage migrate             started
+         9.1s  stage migrate             Job/migrate recreated
+         9.1s  stage migrate             Job/migrate: is running
+        13.0s  stage migrate             Job/migrate: failed: BackoffLimitExceeded
+        13.1s  stage migrate             Job/migrate > Pod/migrate-x7k2p > container migrate: Error: exited with code 1, 3 times
+                                           | connecting to postgres
+                                           | FATAL: password authentication failed
+                                           next: kubectl --namespace shop logs migrate-x7k2p
+        13.1s  stage migrate             after 4.0s failed: Job/migrate: BackoffLimitExceeded
+        13.1s  stage web                 skipped: migrate did not settle
+        ");
+    }
+
+    #[test]
+    fn a_teardown() {
+        insta::assert_snapshot!(lines(&script::teardown(), false), @"
+        0.0s  run                       teardown begins: 4 stages, run 7f3a90
+        0.0s  run                       PersistentVolumeClaim/data-postgres-0 stays: a volume of 1Gi; --delete-data removes it
+        0.0s  stage web                 started
+        0.8s  stage web                 Deployment/web deleted
+        0.8s  stage web                 settled after 0.8s: 1 deleted
+        2.1s  stage migrate             started
+        2.9s  stage migrate             Job/migrate deleted
+        2.9s  stage migrate             settled after 0.8s: 1 deleted
+        2.1s  stage databases/redis     started
+        2.9s  stage databases/redis     StatefulSet/redis deleted
+        2.9s  stage databases/redis     settled after 0.8s: 1 deleted
+        3.0s  stage databases/postgres  started
+        3.8s  stage databases/postgres  StatefulSet/postgres deleted
+        3.8s  stage databases/postgres  settled after 0.8s: 1 deleted
+        3.9s  run                       Secret/shop-env deleted
+        ");
+    }
+
+    #[test]
+    fn a_deploy_without_work_has_a_line_a_stage_and_a_verbose_one_a_line_an_object() {
+        assert_eq!(lines(&script::nothing_to_do(), false).lines().count(), 1 + 2 * 4);
+        assert_eq!(lines(&script::nothing_to_do(), true).lines().count(), 1 + 2 * 4 + 7);
+    }
+
+    #[test]
+    fn what_was_held_back_comes_with_the_next_tick_after_a_second() {
+        let script = script::success();
+        let held = "2 of 3 replicas ready";
+        let at = script.events().iter().position(|event| event.elapsed_ms == 4_300).unwrap();
+        let mut plain = Plain::new(Vec::new(), false);
+        let mut view = RunView::default();
+        for event in &script.events()[..=at] {
+            view.apply(event);
+            plain.report(event, &view).unwrap();
+        }
+        let told = |plain: &Plain<Vec<u8>>| {
+            let text = String::from_utf8(plain.output.clone()).unwrap();
+            text.lines().filter(|line| line.contains("StatefulSet/postgres") && line.contains(held)).count()
+        };
+        plain.tick(&view, Duration::from_millis(4_400)).unwrap();
+        assert_eq!(told(&plain), 0, "too fresh");
+        plain.tick(&view, Duration::from_millis(5_100)).unwrap();
+        assert_eq!(told(&plain), 1);
+        plain.tick(&view, Duration::from_secs(9)).unwrap();
+        assert_eq!(told(&plain), 1, "told once");
+    }
 }

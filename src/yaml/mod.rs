@@ -14,7 +14,7 @@ mod substitute;
 mod tree;
 mod write;
 
-pub use parse::{Parsed, parse};
+pub use parse::{Keys, Parsed, parse};
 pub use substitute::{Substitution, is_variable_name};
 pub use tree::{Entry, Key, Kind, Node, Scalar, Style};
 pub use write::to_yaml;

@@ -30,11 +30,21 @@ pub struct Parsed {
     pub warnings: Problems,
 }
 
+/// What becomes of unquoted keys such as `on` and `0644`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// They are rewritten as kubectl does: `true` and `420`.
+    AsKubectl,
+    /// They stay as they are written.
+    AsWritten,
+}
+
 /// Reads all documents of `source`.
-pub fn parse(source: &Arc<SourceText>) -> Parsed {
+pub fn parse(source: &Arc<SourceText>, keys: Keys) -> Parsed {
     let options = granit_parser::options! { emit_comments: false };
     let mut reader = Reader {
         source,
+        keys,
         events: Parser::new_from_str_with_options(source.text(), options),
         anchors: BTreeMap::new(),
         count: 0,
@@ -51,6 +61,7 @@ struct Stop(Problem);
 
 struct Reader<'a> {
     source: &'a Arc<SourceText>,
+    keys: Keys,
     events: Parser<'a, StrInput<'a>>,
     /// Anchored nodes of the current document; `None` while one is still being read.
     anchors: BTreeMap<usize, Option<Node>>,
@@ -208,6 +219,7 @@ impl<'a> Reader<'a> {
 
     fn mapping(&mut self, start: usize) -> Result<Node, Stop> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let mut merged: Vec<Node> = Vec::new();
         let end = loop {
             let (event, span) = match self.next()? {
@@ -224,23 +236,25 @@ impl<'a> Reader<'a> {
             }
             let Some(key) = self.key(&key) else { continue };
             self.warn_of_surprise(&key.name, &value);
-            match entries.iter().find(|entry| entry.key.name == key.name) {
-                Some(first) => self.found.problems.push(
+            if let Some(first) = seen.get(&key.name).map(|at| &entries[*at]) {
+                self.found.problems.push(
                     Problem::at(&key.place, format!("key `{}` is there twice", key.name))
                         .labelled("second")
                         .mark(&first.key.place, "first"),
-                ),
-                None => entries.push(Entry { key, value }),
+                );
+                continue;
             }
+            seen.insert(key.name.clone(), entries.len());
+            entries.push(Entry { key, value });
         };
         for value in &merged {
-            self.merge(&mut entries, value);
+            self.merge(&mut entries, &mut seen, value);
         }
         Ok(Node { place: self.collection(start, end), kind: Kind::Mapping(entries) })
     }
 
     /// Adds the entries of `<<: value` that are not there; of several mappings the earlier one wins.
-    fn merge(&mut self, entries: &mut Vec<Entry>, value: &Node) {
+    fn merge(&mut self, entries: &mut Vec<Entry>, seen: &mut BTreeMap<String, usize>, value: &Node) {
         let sources = match &value.kind {
             Kind::Sequence(items) => items.as_slice(),
             _ => std::slice::from_ref(value),
@@ -252,14 +266,15 @@ impl<'a> Reader<'a> {
                 continue;
             };
             for entry in from {
-                if !entries.iter().any(|own| own.key.name == entry.key.name) {
+                if !seen.contains_key(&entry.key.name) {
+                    seen.insert(entry.key.name.clone(), entries.len());
                     entries.push(entry.clone());
                 }
             }
         }
     }
 
-    /// Returns the key as kubectl writes it into JSON: `on` becomes `true`, `0644` becomes `420`.
+    /// Returns the key, by default as kubectl writes it into JSON.
     fn key(&mut self, node: &Node) -> Option<Key> {
         let refuse = |this: &mut Self, message: String| {
             this.found.problems.push(Problem::at(&node.place, message).hint("quote it"));
@@ -268,6 +283,9 @@ impl<'a> Reader<'a> {
         let Some(scalar) = node.as_scalar() else {
             return refuse(self, format!("a key is a text, and this is {}", node.described()));
         };
+        if self.keys == Keys::AsWritten && !scalar.text.is_empty() {
+            return Some(Key { name: scalar.text.clone(), place: node.place.clone() });
+        }
         let name = match &scalar.value {
             Value::String(text) => text.clone(),
             Value::Bool(value) => value.to_string(),

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Kind, Node, Substitution, parse, to_yaml};
+use super::{Keys, Kind, Node, Substitution, parse, to_yaml};
 use crate::problem::{Severity, SourceText};
 
 /// What kubectl 1.32 read for each scalar: `kubectl annotate --local -o json` of an object that holds it.
@@ -18,7 +18,7 @@ const KUBECTL: &str = include_str!("../../tests/fixtures/kubectl-scalars.json");
 const EXACT: [&str; 2] = ["9223372036854775808", "18446744073709551615"];
 
 fn read(text: &str) -> Result<Vec<Value>, String> {
-    let parsed = parse(&SourceText::new("m.yaml", text));
+    let parsed = parse(&SourceText::new("m.yaml", text), Keys::AsKubectl);
     if parsed.problems.is_empty() {
         Ok(parsed.documents.iter().map(Node::to_json).collect())
     } else {
@@ -81,10 +81,10 @@ fn documents_anchors_and_merges() {
 
 #[test]
 fn every_node_knows_its_place() {
-    let parsed = parse(&SourceText::new(
-        "m.yaml",
-        "spec:\n  containers:\n  - image: 'redis:7'\n    on: no\n\nlast: 1\n",
-    ));
+    let parsed = parse(
+        &SourceText::new("m.yaml", "spec:\n  containers:\n  - image: 'redis:7'\n    on: no\n\nlast: 1\n"),
+        Keys::AsKubectl,
+    );
     let node = parsed.documents[0].at("/spec/containers/0/image").unwrap();
     assert_eq!((node.place.to_string().as_str(), node.place.text()), ("m.yaml:3:12", "'redis:7'"));
     let spec = parsed.documents[0].get("spec").unwrap();
@@ -111,7 +111,7 @@ fn every_node_knows_its_place() {
 #[test]
 fn unquoted_words_that_mislead_are_warned_of() {
     let text = "a: [yes, 1e3, 0644, 1_000, true, 12, 0x1f, 1.5, '0644', v1]\ndefaultMode: 0644\n";
-    let warnings = parse(&SourceText::new("m.yaml", text)).warnings;
+    let warnings = parse(&SourceText::new("m.yaml", text), Keys::AsKubectl).warnings;
     insta::assert_snapshot!(warnings, @r"
     m.yaml:1:5: kubectl reads `yes` as true
     m.yaml:1:10: kubectl reads `1e3` as 1000
@@ -147,16 +147,20 @@ fn what_cannot_be_read_is_told_with_its_place() {
     ];
     let told: Vec<String> = texts.iter().map(|text| read(text).unwrap_err()).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-    error: illegal placement of ':' indicator
+    error: this is no YAML: illegal placement of ':' indicator
      --> m.yaml:2:2
       |
     2 | b: 3
       |  ^
-    error: tabs disallowed within this context (block indentation)
+      |
+      = help: a bracket or a quote above may still be open, or a text with `: ` in it wants quotes
+    error: this is no YAML: tabs disallowed within this context (block indentation)
      --> m.yaml:2:2
       |
     2 |     b: 1
       |     ^
+      |
+      = help: YAML is indented with spaces, never with tabs
     error: `.inf` is a number that JSON does not have
      --> m.yaml:1:4
       |
@@ -164,11 +168,13 @@ fn what_cannot_be_read_is_told_with_its_place() {
       |    ^^^^
       |
       = help: quote it if the text is meant
-    error: while parsing node, found unknown anchor
+    error: no anchor is called `nowhere`
      --> m.yaml:1:4
       |
     1 | a: *nowhere
-      |    ^
+      |    ^^^^^^^^
+      |
+      = help: `&nowhere` before a value names it, above the place that repeats it
     error: a key is a text, and this is a mapping
      --> m.yaml:1:1
       |
@@ -204,7 +210,7 @@ fn bombs_end_quickly() {
 }
 
 fn substituted(text: &str, values: &IndexMap<String, Value>) -> Result<Value, String> {
-    let parsed = parse(&SourceText::new("m.yaml", text));
+    let parsed = parse(&SourceText::new("m.yaml", text), Keys::AsKubectl);
     let mut node = parsed.documents[0].clone();
     let mut substitution = Substitution::new(values);
     substitution.tree(&mut node);
@@ -363,7 +369,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back_the_same(value in values_of_json()) {
         let text = to_yaml(&json!({ "value": value }));
-        let parsed = parse(&SourceText::new("out.yaml", text.as_str()));
+        let parsed = parse(&SourceText::new("out.yaml", text.as_str()), Keys::AsKubectl);
         prop_assert!(parsed.problems.is_empty(), "{}\n{}", text, parsed.problems);
         prop_assert!(parsed.warnings.is_empty(), "{}\n{}", text, parsed.warnings);
         prop_assert_eq!(&parsed.documents[0].to_json()["value"], &value, "{}", text);
@@ -372,7 +378,7 @@ proptest! {
     #[test]
     fn substitution_never_changes_the_structure(value in values_of_json(), evil in ".{0,20}") {
         let text = to_yaml(&json!({ "kept": value, "list": ["${evil}", "x ${evil} y"], "deep": { "er": "${evil}" } }));
-        let parsed = parse(&SourceText::new("in.yaml", text));
+        let parsed = parse(&SourceText::new("in.yaml", text), Keys::AsKubectl);
         let mut node = parsed.documents[0].clone();
         let before = shape(&node);
         let values = IndexMap::from([("evil".to_owned(), json!(evil))]);
@@ -387,7 +393,7 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,60}|[-:{}\\[\\]&*!|>'\"%#a-c0-9 \\n\\t~<?,]{0,40}") {
-        let parsed = parse(&SourceText::new("any.yaml", text));
+        let parsed = parse(&SourceText::new("any.yaml", text), Keys::AsKubectl);
         for problem in &parsed.problems {
             prop_assert!(problem.place().is_some());
         }

@@ -13,7 +13,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cluster::Cluster;
 
 /// The name of the context of a service account.
-const IN_CLUSTER: &str = "in-cluster";
+pub(crate) const IN_CLUSTER: &str = "in-cluster";
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// A client, and where it leads.
@@ -42,21 +42,18 @@ pub(crate) async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) ->
     let unusable = |cause: &dyn std::error::Error| {
         Failure::new(Exit::Cluster, "the kubeconfig cannot be used").caused_by(cause)
     };
-    let (mut config, context) = match read(kubeconfig)? {
-        Some(kubeconfig) => {
-            let name = named(&kubeconfig, context)?;
-            let options = KubeConfigOptions { context: Some(name.clone()), cluster: None, user: None };
-            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            (config.map_err(|cause| unusable(&cause))?, name)
-        }
-        None => {
-            let config = Config::incluster().map_err(|cause| {
-                Failure::new(Exit::Cluster, "there is no kubeconfig, and this is not a pod")
-                    .caused_by(&cause)
-                    .hint("set KUBECONFIG, or say `--kubeconfig FILE`")
-            })?;
-            (config, IN_CLUSTER.to_owned())
-        }
+    let (mut config, context) = if let Some(kubeconfig) = read(kubeconfig)? {
+        let name = named(&kubeconfig, context)?;
+        let options = KubeConfigOptions { context: Some(name.clone()), cluster: None, user: None };
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        (config.map_err(|cause| unusable(&cause))?, name)
+    } else {
+        let config = Config::incluster().map_err(|cause| {
+            Failure::new(Exit::Cluster, "there is no kubeconfig, and this is not a pod")
+                .caused_by(&cause)
+                .hint("set KUBECONFIG, or say `--kubeconfig FILE`")
+        })?;
+        (config, IN_CLUSTER.to_owned())
     };
     // Every try is the engine's and is told; kube's own retry is silent for minutes.
     config.default_retry = false;

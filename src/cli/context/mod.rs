@@ -3,6 +3,7 @@
 
 mod files;
 mod kubeconfig;
+mod process;
 mod secrets;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -10,7 +11,8 @@ use std::io::{IsTerminal as _, Write as _};
 use jiff::Timestamp;
 
 pub(super) use files::{BuiltInFiles, DiskFiles, exists};
-pub(super) use kubeconfig::{Connection, connect, current_context};
+pub(super) use kubeconfig::{Connection, IN_CLUSTER, connect, current_context};
+pub(super) use process::holder;
 pub(super) use secrets::ProcessSecrets;
 
 use crate::clock::Clock;
@@ -31,8 +33,6 @@ pub(crate) struct Context {
     pub stdout_is_terminal: bool,
     /// True when somebody can be asked: standard input and standard error are a terminal.
     pub can_ask: bool,
-    /// Columns of the terminal; 100 where there is none.
-    pub width: usize,
 }
 
 impl Context {
@@ -44,14 +44,12 @@ impl Context {
         #[expect(clippy::disallowed_methods, reason = "the one place where wall time enters")]
         let now = Timestamp::now();
         let stderr_is_terminal = std::io::stderr().is_terminal();
-        let width = usize::from(console_width().unwrap_or(100));
         Ok(Self {
             clock: Clock::starting_at(now),
             entropy: Entropy::from_seed(seed()?),
             stderr_is_terminal,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             can_ask: std::io::stdin().is_terminal() && stderr_is_terminal,
-            width,
         })
     }
 
@@ -59,7 +57,7 @@ impl Context {
     ///
     /// # Errors
     /// When the terminal is gone.
-    pub(crate) fn ask(&self, question: &str) -> std::io::Result<String> {
+    pub(crate) fn ask(question: &str) -> std::io::Result<String> {
         let mut stderr = anstream::stderr();
         write!(stderr, "{question}")?;
         stderr.flush()?;
@@ -84,7 +82,8 @@ fn seed() -> Result<u64, String> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Returns the columns of the terminal on standard error.
-fn console_width() -> Option<u16> {
-    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0)
+/// Returns the columns and rows of the terminal on standard error, as they are now.
+pub(crate) fn terminal_size() -> Option<(usize, usize)> {
+    let (columns, rows) = terminal_size::terminal_size_of(std::io::stderr())?;
+    Some((usize::from(columns.0), usize::from(rows.0)))
 }

@@ -1,10 +1,10 @@
-//! L0: reading a status: conditions, counters and time stamps, whatever a server or an operator put
+//! Reading a status: conditions, counters and time stamps, whatever a server or an operator put
 //! there. A field of another type than expected counts as absent; nothing here can fail.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::object::{Generation, Object};
+use super::{Generation, Object};
 
 /// One entry of `status.conditions`.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +73,30 @@ impl<'a> Condition<'a> {
     }
 }
 
-/// Returns `message (Reason)`, or the one of the two that is not empty.
+/// How many letters of a foreign text are shown.
+const LONGEST_TEXT: usize = 300;
+
+/// Returns a foreign text as one line without a final stop, at most 300 letters long. Control characters
+/// go: a message must not move the cursor of the one who reads it.
+pub fn one_line(text: &str) -> String {
+    let words: Vec<_> = text
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.trim_end_matches('.').to_owned(),
+    }
+}
+
+/// Returns `message (Reason)`, or the one of the two that is not empty, as one line.
 pub fn explanation(reason: &str, message: &str) -> Option<String> {
-    let message = message.trim().trim_end_matches('.');
+    let (reason, message) = (one_line(reason), one_line(message));
     match (reason.is_empty(), message.is_empty()) {
         (true, true) => None,
-        (false, true) => Some(reason.to_owned()),
-        (true, false) => Some(message.to_owned()),
+        (false, true) => Some(reason),
+        (true, false) => Some(message),
         (false, false) => Some(format!("{message} ({reason})")),
     }
 }
@@ -128,6 +145,15 @@ mod tests {
         let ready = Condition::find(&pod, "Ready").unwrap();
         assert!(!ready.is_true() && !ready.is_false());
         assert_eq!(ready.explanation(), None);
+    }
+
+    #[test]
+    fn foreign_text_is_one_bounded_line() {
+        assert_eq!(one_line(" a\n\tb\u{1b}[31m red. "), "a b [31m red");
+        assert_eq!(one_line("\n"), "");
+        assert_eq!(one_line(&"é".repeat(400)).chars().count(), 301);
+        assert_eq!(explanation("", "").as_deref(), None);
+        assert_eq!(explanation("Why", "\n").as_deref(), Some("Why"));
     }
 
     #[test]

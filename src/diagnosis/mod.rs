@@ -1,0 +1,233 @@
+//! L1: why is a workload not ready? Joins a workload with its ReplicaSets, pods, claims and events, and
+//! names the cause a person can act on. Pure: the caller brings what it has read, and may bring little.
+//!
+//! ```text
+//! revision   which pods count: those of the revision we wrote, by owner uid
+//! signals    what one pod's containers say, by the kubelet's words
+//! placement  what keeps a pod from a node, a volume, a network, or made it fail as a whole
+//! control    what the controllers say: refused pods, a failed Job, a claim that does not bind
+//! events     events by the object they speak of, newest first
+//! ```
+
+mod advice;
+mod control;
+mod events;
+mod placement;
+mod revision;
+mod signals;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod table;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::object::{Object, ObjectRef};
+use events::Events;
+use signals::Signal;
+
+/// What is known about a workload. Lists may hold more than belongs to it: owners are matched by uid.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What is not ready: a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, Pod, or any other object.
+    pub workload: &'a Object,
+    /// ReplicaSets of the namespace; without them a Deployment's pods cannot be told apart.
+    pub replica_sets: &'a [&'a Object],
+    /// Pods of the namespace.
+    pub pods: &'a [&'a Object],
+    /// Events of the namespace, of either API (`v1` or `events.k8s.io/v1`).
+    pub events: &'a [&'a Object],
+    /// PersistentVolumeClaims of the namespace.
+    pub claims: &'a [&'a Object],
+}
+
+/// Why a workload is not ready: one cause, with the object it was seen on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// From the workload down to the object the cause was seen on.
+    pub chain: Vec<ObjectRef>,
+    /// The container, when it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// What kind of cause. With the workload and the container it names one trouble across all pods.
+    pub cause: Cause,
+    /// The reason in Kubernetes' own word, such as `ImagePullBackOff`.
+    pub reason: String,
+    /// The cause, as a person would say it.
+    pub message: String,
+    /// Whether it can go away by itself.
+    pub class: Class,
+    /// How long it may last, from when it was first seen, before the workload counts as failed; `None` when
+    /// it never fails it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u64>,
+    /// How many pods show it.
+    pub affected: usize,
+    /// How many pods of the new revision there are.
+    pub counted: usize,
+    /// Commands that show more, or help; the best one first.
+    pub next: Vec<String>,
+    /// The log that is worth reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants_log: Option<LogWanted>,
+}
+
+/// A container's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogWanted {
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name.
+    pub container: String,
+    /// True for the log of the run before the present one.
+    pub previous: bool,
+}
+
+/// Whether a cause can go away by itself. Ordered: the surest failure first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// It cannot: somebody must change something.
+    Permanent,
+    /// A program that ends when it should run: it may find later what it missed.
+    Crash,
+    /// It often does.
+    Transient,
+}
+
+/// What kind of cause it is. Ordered: of one class, what explains the most comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The image cannot be had.
+    Image,
+    /// A Secret, ConfigMap or key is missing, or the container's settings contradict each other.
+    Config,
+    /// The container cannot be started: its program is not there or may not be run.
+    Start,
+    /// The container was killed for using more memory than its limit.
+    OutOfMemory,
+    /// The container's program ends with an error.
+    Crash,
+    /// A liveness or startup probe fails, and the kubelet restarts the container.
+    ProbeRestart,
+    /// The pod ended as failed.
+    PodFailed,
+    /// An old, broken pod keeps an ordered StatefulSet from making the new ones.
+    Blocked,
+    /// The server refuses to create pods or a ReplicaSet.
+    Refused,
+    /// A claim is not bound.
+    Claim,
+    /// A volume cannot be mounted.
+    Volume,
+    /// No node takes the pod.
+    Unschedulable,
+    /// The node cannot make the pod's sandbox or network.
+    Sandbox,
+    /// A readiness probe fails.
+    NotReady,
+    /// The Job's own verdict, when none of its pods tells more.
+    JobFailed,
+    /// A warning about the workload, and nothing better.
+    Warning,
+}
+
+/// Prints `pod web-5d, container web: its program ended with exit code 3 (Error), 2 of 3 pods`.
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [_, .., last] = self.chain.as_slice() {
+            write!(f, "{} {}", last.kind.to_lowercase(), last.name)?;
+            f.write_str(if self.container.is_some() { ", " } else { ": " })?;
+        }
+        if let Some(container) = &self.container {
+            write!(f, "container {container}: ")?;
+        }
+        write!(f, "{} ({})", self.message, self.reason)?;
+        if self.affected > 0 && self.counted > 1 {
+            write!(f, ", {} of {} pods", self.affected, self.counted)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns why the workload is not ready: each cause once, the surest and most telling first. Empty when
+/// nothing known tells.
+pub fn diagnose(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
+    let events = Events::new(evidence.events);
+    let revision = revision::of(evidence);
+    let mut found = Vec::new();
+    for pod in &revision.pods {
+        let mut told = BTreeSet::new();
+        for signal in signals::of_pod(pod, evidence, &events) {
+            // A pod counts once for one trouble.
+            if !told.insert((signal.cause, signal.container.clone())) {
+                continue;
+            }
+            let signal = control::as_job_sees_it(evidence.workload, signal);
+            add(&mut found, evidence, pod, signal, revision.pods.len());
+        }
+    }
+    for pod in &revision.blocking {
+        for signal in signals::of_pod(pod, evidence, &events) {
+            if let Some(signal) = revision::blocked_by(pod, &signal) {
+                add(&mut found, evidence, pod, signal, 0);
+            }
+        }
+    }
+    for (object, signal) in control::of_workload(evidence, &revision, &events) {
+        add(&mut found, evidence, object, signal, revision.pods.len());
+    }
+    found.sort_by_key(|diagnosis| (diagnosis.class, diagnosis.cause));
+    if found.is_empty() {
+        let warning = control::last_warning(evidence, &revision, &events);
+        if let Some((object, signal)) = warning {
+            add(&mut found, evidence, object, signal, revision.pods.len());
+        }
+    }
+    found
+}
+
+/// Adds a signal: to the diagnosis that already tells it of another pod, or as a new one.
+fn add(found: &mut Vec<Diagnosis>, evidence: &Evidence<'_>, place: &Object, signal: Signal, counted: usize) {
+    let on_pod = place.kind() == "Pod";
+    let same = |known: &&mut Diagnosis| {
+        on_pod && known.affected > 0 && known.cause == signal.cause && known.container == signal.container
+    };
+    if let Some(known) = found.iter_mut().find(same) {
+        known.affected = known.affected.saturating_add(1);
+        // The surest of them speaks for all: one pod may be further on than another.
+        known.class = known.class.min(signal.class);
+        known.grace_seconds = match (known.grace_seconds, signal.grace_seconds) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        return;
+    }
+    let mut chain = vec![evidence.workload.reference(), place.reference()];
+    chain.dedup();
+    chain.extend(signal.at.clone());
+    let wants_log = signal.log.and_then(|previous| {
+        let container = signal.container.clone()?;
+        Some(LogWanted { pod: place.name().to_owned(), container, previous })
+    });
+    found.push(Diagnosis {
+        next: advice::next(place, &signal),
+        chain,
+        container: signal.container,
+        cause: signal.cause,
+        reason: signal.reason,
+        message: signal.message,
+        class: signal.class,
+        grace_seconds: signal.grace_seconds,
+        affected: usize::from(on_pod),
+        counted,
+        wants_log,
+    });
+}

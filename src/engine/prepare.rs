@@ -4,7 +4,7 @@
 use super::session::Session;
 use super::tasks::{Manner, manner};
 use crate::compose::{Contents as SecretContents, fold_secrets};
-use crate::inventory::{Hash, PART_OF};
+use crate::inventory::PART_OF;
 use crate::object::Object;
 use crate::plan::Plan;
 
@@ -36,9 +36,7 @@ pub(super) fn prepare(plan: &Plan, session: &Session, secrets: &SecretContents) 
         wanted.set_label(PART_OF, &set);
         let name = wanted.reference();
         let live = session.live.get(&name).cloned();
-        let content_changed =
-            session.inventory.record(&name).map(|record| record.applied != Hash::of(wanted.value()));
-        let manner = manner(&wanted, live.as_ref(), content_changed);
+        let manner = manner(&wanted, live.as_ref());
         let proven = live.as_ref().is_some_and(|live| session.inventory.proves_unchanged(&wanted, live));
         let todo = if proven && manner == Manner::Apply { Todo::Nothing } else { Todo::Write(manner) };
         Prepared { wanted, live, todo }

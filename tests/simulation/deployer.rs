@@ -9,11 +9,11 @@ use futures::StreamExt as _;
 use tokio::time::Instant;
 use wesago::clock::Clock;
 use wesago::cluster::Cluster;
-use wesago::engine::{Emitter, Engine, EngineError, RunIdentity, SecretSources};
+use wesago::engine::{Emitter, Engine, EngineError, Holder, Life, RunIdentity, SecretSources};
 use wesago::entropy::Entropy;
 use wesago::event::{CancelReason, Event, Verdict};
 use wesago::plan::{Plan, SecretSource};
-use wesago::report::{Fanout, Reporter};
+use wesago::report::{Fanout, Reporter, RunView};
 
 use crate::journal::{Journal, RunId, What};
 use crate::network::{Connection, Weather};
@@ -78,7 +78,7 @@ struct Recorder {
 }
 
 impl Reporter for Recorder {
-    fn report(&mut self, event: &Event) -> io::Result<()> {
+    fn report(&mut self, event: &Event, _: &RunView) -> io::Result<()> {
         self.journal.write(What::Told { run: self.run, event: Box::new(event.clone()) });
         Ok(())
     }
@@ -122,6 +122,18 @@ impl World {
     }
 }
 
+/// Returns who a run is for the lock. Every other one runs where the next can see that it is dead.
+fn holder(id: RunId) -> Holder {
+    let place = if id.is_multiple_of(2) { "here" } else { "elsewhere" };
+    let life_of = |process: &str| if process.starts_with("here") { Life::Dead } else { Life::Unknown };
+    Holder { identity: holder_name(id), process: format!("{place}-{id}"), life_of }
+}
+
+/// Returns the name a run has in the lock.
+pub(crate) fn holder_name(id: RunId) -> String {
+    format!("somebody@simulation/run-{id}")
+}
+
 async fn drive(world: &World, connection: Connection, command: Command, plan: &Plan, fate: &Fate) -> Ending {
     let id = connection.run;
     let began = Instant::now();
@@ -129,10 +141,15 @@ async fn drive(world: &World, connection: Connection, command: Command, plan: &P
     let sent_before = *requests.borrow();
     let clock = Clock::starting_at(world.now());
     let entropy = Entropy::from_seed(world.seed).fork(&format!("run {id}"));
-    let identity = RunIdentity { run: format!("run-{id}"), context: "simulation".into(), server: "memory".into() };
+    let identity = RunIdentity {
+        run: format!("run-{id}"),
+        context: "simulation".into(),
+        server: "memory".into(),
+        holder: holder(id),
+    };
     let cluster = Cluster::new(kube::Client::new(connection, "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);
-    let mut fanout = Fanout::default();
+    let mut fanout = Fanout::new(clock);
     fanout.add("recorder", Recorder { journal: world.journal.clone(), run: id });
     let mut emitter = Emitter::new(clock, &mut fanout);
     let values = Values { given: std::cell::Cell::new(0), run: id };

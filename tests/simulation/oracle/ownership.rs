@@ -1,4 +1,4 @@
-//! Promises "data", "others" and the first half of "crash": what is written is in the inventory before,
+//! Promises "data", "others", "exclusion" and the first half of "crash": what is written is in the inventory before,
 //! what is deleted is one life of one object, and nothing foreign is touched.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use wesago::object::Object;
 
 use super::{Evidence, key_of};
 use crate::api_server::{Commit, Key};
-use crate::deployer::{Command, Run};
+use crate::deployer::{Command, Run, holder_name};
 use crate::plans::{NAMESPACE, PLAN};
 
 /// Returns what was touched that must not be.
@@ -29,6 +29,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 }
             }
         }
+        locked_out(evidence, run, &mut say);
         for commit in evidence.commits(run.id) {
             foreign(commit, &mut say);
             announced(evidence, commit, &mut say);
@@ -36,6 +37,23 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     broken
+}
+
+/// No write is sent while the lock is somebody else's.
+fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
+    let key = Key {
+        group: "coordination.k8s.io".into(),
+        kind: "Lease".into(),
+        namespace: NAMESPACE.into(),
+        name: Inventory::parent_name(PLAN),
+    };
+    for (at, request) in evidence.writes(run.id).filter(|(_, request)| !request.path.contains("/leases")) {
+        let Some(lease) = evidence.object_at(&key, evidence.entries[at].version) else { continue };
+        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+        if holder != holder_name(run.id) {
+            say(format!("{} {} was sent while {holder} held the lock", request.method, request.path));
+        }
+    }
 }
 
 fn set_id() -> String {

@@ -28,7 +28,7 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
     let updated = subject.count("/status/updatedReplicas");
     let available = subject.count("/status/availableReplicas");
     let unavailable = subject.count("/status/unavailableReplicas");
-    let complete = updated >= wanted && replicas <= updated && available >= updated && unavailable == 0;
+    let complete = updated == wanted && replicas == wanted && available == wanted && unavailable == 0;
     let paused = subject.flag("/spec/paused");
     if complete {
         return Assessment::current_with(match (paused, wanted) {
@@ -44,6 +44,8 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
         so_many(updated, wanted, "replica", "updated")
     } else if replicas > updated {
         format!("{} of the old revision still there", counted(replicas.saturating_sub(updated), "replica"))
+    } else if replicas > wanted {
+        format!("scaling down from {replicas} to {wanted} replicas")
     } else if available < wanted {
         so_many(available, wanted, "replica", "available")
     } else {
@@ -242,6 +244,12 @@ mod tests {
         deployment(&json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 2}))
             .is("in progress: 2 of 3 replicas are available");
         deployment(&json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3})).is("current");
+    }
+
+    #[test]
+    fn a_deployment_that_scales_down_is_not_there_yet() {
+        deployment(&json!({"replicas": 4, "updatedReplicas": 4, "availableReplicas": 4}))
+            .is("in progress: scaling down from 4 to 3 replicas");
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub(crate) struct Fate {
     pub(crate) weather: Weather,
     pub(crate) death: Option<Death>,
     pub(crate) interrupts: Vec<(Duration, CancelReason)>,
+    /// Foreign hands are at work while faults last.
+    pub(crate) meddled: bool,
+    /// Another deploy runs at the same time.
+    pub(crate) raced: bool,
 }
 
 /// How a run ended.
@@ -101,30 +105,53 @@ impl SecretSources for Values {
 impl World {
     /// Runs the program once.
     pub(crate) async fn run(&mut self, command: Command, plan: &Plan, fate: Fate) -> Run {
-        let id = RunId::try_from(self.runs.len() + 1).unwrap();
-        let described = format!("{command:?} {fate:?}");
-        let described = described.split("ends: ").next().unwrap_or_default().to_owned();
-        self.journal.write(What::Began { run: id, command: described });
-        let connection = Connection {
+        let connection = self.begin(command, &fate, 1);
+        let ending = drive(self, &connection, command, plan, &fate).await;
+        self.end(Run { id: connection.run, command, plan: plan.clone(), fate, ending })
+    }
+
+    /// Runs two deploys at once.
+    pub(crate) async fn race(&mut self, plan: &Plan, fates: [Fate; 2]) {
+        let [left, right] = [1, 2].map(|next| self.begin(Command::Deploy, &fates[next - 1], next));
+        let endings = futures::future::join(
+            drive(self, &left, Command::Deploy, plan, &fates[0]),
+            drive(self, &right, Command::Deploy, plan, &fates[1]),
+        );
+        let (first, second) = endings.await;
+        let [left_fate, right_fate] = fates;
+        for (connection, fate, ending) in [(left, left_fate, first), (right, right_fate, second)] {
+            self.end(Run { id: connection.run, command: Command::Deploy, plan: plan.clone(), fate, ending });
+        }
+    }
+
+    fn begin(&self, command: Command, fate: &Fate, next: usize) -> Connection {
+        let id = RunId::try_from(self.runs.len() + next).unwrap();
+        let (death, interrupts) = (fate.death, &fate.interrupts);
+        let what = format!("{command:?} {:?} death {death:?} interrupts {interrupts:?}", fate.weather);
+        self.journal.write(What::Began { run: id, command: what });
+        if let Some(ends) = fate.weather.ends.filter(|_| fate.meddled) {
+            tokio::spawn(self.hands.clone().meddle(self.random.fork(&format!("hands {id}")), ends));
+        }
+        Connection {
             server: self.server.clone(),
             journal: self.journal.clone(),
             run: id,
             weather: fate.weather.clone(),
             random: Arc::new(Mutex::new(self.random.fork(&format!("network {id}")))),
             next_id: Arc::clone(&self.next_request),
-        };
-        let ending = drive(self, connection, command, plan, &fate).await;
-        let how = format!("{ending:?}");
-        self.journal.write(What::Ended { run: id, how });
-        let run = Run { id, command, plan: plan.clone(), fate, ending };
+        }
+    }
+
+    fn end(&mut self, run: Run) -> Run {
+        self.journal.write(What::Ended { run: run.id, how: format!("{:?}", run.ending) });
         self.runs.push(run.clone());
         run
     }
 }
 
-/// Returns who a run is for the lock. Every other one runs where the next can see that it is dead.
-fn holder(id: RunId) -> Holder {
-    let place = if id.is_multiple_of(2) { "here" } else { "elsewhere" };
+/// Returns who a run is for the lock. Some run where the next one can see that they are dead.
+fn holder(id: RunId, raced: bool) -> Holder {
+    let place = if id.is_multiple_of(2) && !raced { "here" } else { "elsewhere" };
     let life_of = |process: &str| if process.starts_with("here") { Life::Dead } else { Life::Unknown };
     Holder { identity: holder_name(id), process: format!("{place}-{id}"), life_of }
 }
@@ -134,7 +161,7 @@ pub(crate) fn holder_name(id: RunId) -> String {
     format!("somebody@simulation/run-{id}")
 }
 
-async fn drive(world: &World, connection: Connection, command: Command, plan: &Plan, fate: &Fate) -> Ending {
+async fn drive(world: &World, connection: &Connection, command: Command, plan: &Plan, fate: &Fate) -> Ending {
     let id = connection.run;
     let began = Instant::now();
     let mut requests = world.journal.requests();
@@ -145,9 +172,9 @@ async fn drive(world: &World, connection: Connection, command: Command, plan: &P
         run: format!("run-{id}"),
         context: "simulation".into(),
         server: "memory".into(),
-        holder: holder(id),
+        holder: holder(id, fate.raced),
     };
-    let cluster = Cluster::new(kube::Client::new(connection, "default"));
+    let cluster = Cluster::new(kube::Client::new(connection.clone(), "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);
     let mut fanout = Fanout::new(clock);
     fanout.add("recorder", Recorder { journal: world.journal.clone(), run: id });

@@ -112,5 +112,9 @@ fn line(what: &What) -> String {
 
 fn short(text: &str) -> String {
     const MOST: usize = 300;
-    if text.chars().count() > MOST { text.chars().take(MOST).chain(['…']).collect() } else { text.to_owned() }
+    if text.chars().count() > MOST {
+        text.chars().take(MOST).chain(['…']).collect()
+    } else {
+        text.to_owned()
+    }
 }

@@ -13,6 +13,8 @@ mod controllers;
 #[cfg(test)]
 mod deployer;
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod network;

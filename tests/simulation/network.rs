@@ -27,7 +27,7 @@ use crate::random::Random;
 type ServerBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How often each fault happens, in a thousand requests, and until when.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Weather {
     pub(crate) slow: u64,
     pub(crate) refused: u64,
@@ -42,6 +42,30 @@ pub(crate) struct Weather {
     pub(crate) small_pages: u64,
     /// No fault begins after this moment.
     pub(crate) ends: Option<Instant>,
+}
+
+impl std::fmt::Debug for Weather {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.ends.is_none() {
+            return f.write_str("fair");
+        }
+        let shares = [
+            ("slow", self.slow),
+            ("refused", self.refused),
+            ("lost", self.lost),
+            ("unanswered", self.unanswered),
+            ("too many", self.too_many),
+            ("server error", self.server_error),
+            ("gateway timeout", self.gateway_timeout),
+            ("cut watch", self.cut_watch),
+            ("silent watch", self.silent_watch),
+            ("late watch", self.late_watch),
+            ("small pages", self.small_pages),
+        ];
+        f.debug_map()
+            .entries(shares.iter().filter(|(_, share)| *share > 0).map(|(name, share)| (name, share)))
+            .finish()
+    }
 }
 
 impl Weather {
@@ -150,7 +174,9 @@ impl Connection {
         }
         let answer = self.server.handle(&request, self.page());
         let message = match &answer {
-            Answer::Json(code, value) if *code >= 400 => value["message"].as_str().unwrap_or_default().to_owned(),
+            Answer::Json(code, value) if *code >= 400 => {
+                value["message"].as_str().unwrap_or_default().to_owned()
+            }
             _ => String::new(),
         };
         self.journal.write(What::Served { run: self.run, id, code: answer.code(), message });
@@ -158,9 +184,13 @@ impl Connection {
         Some(match fault {
             Fault::Lost => Err(reset()),
             Fault::Unanswered { .. } => return None,
-            Fault::GatewayTimeout => {
-                Ok(self.refuse(id, 504, "Timeout", "request did not complete within the allotted timeout", None))
-            }
+            Fault::GatewayTimeout => Ok(self.refuse(
+                id,
+                504,
+                "Timeout",
+                "request did not complete within the allotted timeout",
+                None,
+            )),
             _ => Ok(self.response(answer)),
         })
     }
@@ -223,7 +253,11 @@ impl Connection {
             Fault::None
         };
         let is_watch = request.query.contains("watch=true");
-        let fault = if is_watch && matches!(fault, Fault::Lost | Fault::GatewayTimeout) { Fault::Refused } else { fault };
+        let fault = if is_watch && matches!(fault, Fault::Lost | Fault::GatewayTimeout) {
+            Fault::Refused
+        } else {
+            fault
+        };
         (there + slow.unwrap_or_default(), back, fault)
     }
 
@@ -238,7 +272,14 @@ impl Connection {
         error
     }
 
-    fn refuse(&self, id: u64, code: u16, reason: &str, message: &str, after: Option<u64>) -> Response<ServerBody> {
+    fn refuse(
+        &self,
+        id: u64,
+        code: u16,
+        reason: &str,
+        message: &str,
+        after: Option<u64>,
+    ) -> Response<ServerBody> {
         self.journal.note(format!("#{id} answered {code}"));
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

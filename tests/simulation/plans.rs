@@ -14,8 +14,18 @@ pub(crate) const NAMESPACE: &str = "shop";
 pub(crate) const PLAN: &str = "shop";
 
 const KINDS: [&str; 12] = [
-    "ConfigMap", "ConfigMap", "Deployment", "Deployment", "Job", "Job", "StatefulSet", "DaemonSet", "Service",
-    "ServiceAccount", "PersistentVolumeClaim", "Ingress",
+    "ConfigMap",
+    "ConfigMap",
+    "Deployment",
+    "Deployment",
+    "Job",
+    "Job",
+    "StatefulSet",
+    "DaemonSet",
+    "Service",
+    "ServiceAccount",
+    "PersistentVolumeClaim",
+    "Ingress",
 ];
 
 /// What an application is made of; it can be changed, and turned into a plan.
@@ -52,7 +62,11 @@ impl Application {
         let count = random.between(1, 6);
         let mut stages: Vec<StageDraft> = Vec::new();
         for index in 0..count {
-            let id = StageId::new(if random.chance(300) { format!("group/s{index}") } else { format!("s{index}") });
+            let id = StageId::new(if random.chance(300) {
+                format!("group/s{index}")
+            } else {
+                format!("s{index}")
+            });
             let needs = stages.iter().filter(|_| random.chance(400)).map(|stage| stage.id.clone()).collect();
             let mut objects: Vec<ObjectDraft> = Vec::new();
             for number in 0..random.between(0, 4) {
@@ -80,7 +94,8 @@ impl Application {
 
     /// Mends what is broken.
     pub(crate) fn mend(&mut self) {
-        for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects).filter(|draft| draft.broken) {
+        for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects).filter(|draft| draft.broken)
+        {
             draft.broken = false;
             draft.edition += 1;
         }
@@ -104,10 +119,8 @@ impl Application {
         if !self.secret {
             return plan;
         }
-        let keys = ["user", "password"].map(|key| SecretKey {
-            key: key.to_owned(),
-            sources: vec![SecretSource::Generate(16)],
-        });
+        let keys = ["user", "password"]
+            .map(|key| SecretKey { key: key.to_owned(), sources: vec![SecretSource::Generate(16)] });
         plan.with_secrets(vec![SecretSpec { name: "passwords".into(), keys: keys.into() }])
     }
 }
@@ -128,7 +141,14 @@ impl ObjectDraft {
 
     fn check(&self) -> Check {
         let (service, path) = (self.name.clone(), "/health".to_owned());
-        Check::Http(HttpCheck { service, port: 80, path, host: None, status: 200, contains: Some("hello".into()) })
+        Check::Http(HttpCheck {
+            service,
+            port: 80,
+            path,
+            host: None,
+            status: 200,
+            contains: Some("hello".into()),
+        })
     }
 
     fn object(&self) -> Object {

@@ -1,4 +1,4 @@
-//! The one source of chance: SplitMix64, forked by label, so that one part that draws more does not
+//! The one source of chance: `SplitMix64`, forked by label, so that one part that draws more does not
 //! change what another part draws.
 
 use std::time::Duration;

@@ -6,13 +6,14 @@ use crate::oracle::judge;
 use crate::world::World;
 
 /// How many stories `cargo test` lives through when nobody says otherwise.
-const STORIES: u64 = 100;
+const STORIES: u64 = 60;
 /// Seeds that once failed, one a line; `#` begins a remark.
 const KEPT: &str = include_str!("seeds.txt");
 
 /// Lives through the story of a seed and returns its transcript and the promises it broke.
 fn live(seed: u64) -> (String, Vec<String>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let mut world = World::new(seed);
         world.live().await;
@@ -43,7 +44,10 @@ fn every_promise_holds_in_every_story() {
     for seed in seeds {
         let (_, broken) = live(seed);
         if !broken.is_empty() {
-            failed.push(format!("WESAGO_SIM_SEED={seed} cargo test --test simulation\n    {}", broken.join("\n    ")));
+            failed.push(format!(
+                "WESAGO_SIM_SEED={seed} cargo test --test simulation\n    {}",
+                broken.join("\n    ")
+            ));
         }
     }
     let (count, shown) = (failed.len(), failed.iter().take(10).cloned().collect::<Vec<_>>());

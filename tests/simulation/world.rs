@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::api_server::{ApiServer, Key, Writer, namespace_key};
 use crate::controllers::{Controllers, Temper};
 use crate::deployer::{Command, Death, Fate, Run};
+use crate::hands::Hands;
 use crate::journal::Journal;
 use crate::network::Weather;
 use crate::plans::{Application, NAMESPACE};
@@ -29,6 +30,7 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) server: ApiServer,
     pub(crate) journal: Journal,
+    pub(crate) hands: Hands,
     pub(crate) runs: Vec<Run>,
     pub(crate) next_request: Arc<Mutex<u64>>,
     origin: Instant,
@@ -40,10 +42,12 @@ impl World {
         let mut random = Random::from_seed(seed);
         let server = ApiServer::new(EPOCH.parse().unwrap());
         let journal = Journal::new(server.versions());
+        let hands = Hands::new(server.clone(), journal.clone());
         let world = Self {
             seed,
             server,
             journal,
+            hands,
             runs: Vec::new(),
             next_request: Arc::default(),
             origin: Instant::now(),
@@ -52,7 +56,10 @@ impl World {
         world.furnish(&mut random.fork("furniture"));
         let calm_from = Instant::now() + STORM * 2;
         let temper = Temper::random(&mut random.fork("temper"), calm_from);
-        world.journal.note(format!("controllers {:?}, stalls {}, flaps {}", temper.usual, temper.stalls, temper.flaps));
+        world.journal.note(format!(
+            "controllers {:?}, stalls {}, flaps {}",
+            temper.usual, temper.stalls, temper.flaps
+        ));
         let controllers = Controllers::new(world.server.clone(), random.fork("controllers"), temper);
         tokio::spawn(controllers.run());
         let _mixed = random.any();
@@ -131,12 +138,14 @@ impl World {
                 interrupts.push((first + random.millis(0, 3_000), CancelReason::SecondInterrupt));
             }
         }
-        Fate { weather, death, interrupts }
+        let meddled = random.chance(300);
+        Fate { weather, death, interrupts, meddled, raced: false }
     }
 
     /// Lets time pass until nothing is under way any more.
     async fn settle(&self) {
         tokio::time::sleep(SETTLES_WITHIN).await;
+        self.hands.make_good();
     }
 
     /// Lives through a whole story: deploys under faults, one in peace, one more that must do nothing, a
@@ -166,6 +175,11 @@ impl World {
         let plan = application.plan();
         for _ in 0..self.random.between(0, 3) {
             let fate = self.fate();
+            if self.random.chance(150) {
+                let other = Fate { raced: true, ..self.fate() };
+                self.race(&plan, [Fate { raced: true, ..fate }, other]).await;
+                continue;
+            }
             let stopped = self.run(Command::Deploy, &plan, fate).await;
             if stopped.ending.is_success() {
                 break;

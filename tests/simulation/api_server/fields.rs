@@ -52,7 +52,8 @@ impl FieldSet {
     /// Returns what is in this one only.
     pub(crate) fn difference(&self, other: &Self) -> Self {
         let children = self.children.iter().filter_map(|(edge, child)| {
-            let left = other.children.get(edge).map_or_else(|| child.clone(), |other| child.difference(other));
+            let left =
+                other.children.get(edge).map_or_else(|| child.clone(), |other| child.difference(other));
             (!left.is_empty()).then(|| (edge.clone(), left))
         });
         Self { member: self.member && !other.member, children: children.collect() }
@@ -96,7 +97,8 @@ impl FieldSet {
                 "f:" => format!(".{rest}"),
                 "k:" => {
                     let keys: Map<String, Value> = serde_json::from_str(rest).unwrap();
-                    let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                    let keys: Vec<String> =
+                        keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
                     format!("[{}]", keys.join(","))
                 }
                 _ => format!("[={rest}]"),
@@ -114,8 +116,15 @@ fn strip_identity(object: &mut Value) {
     }
     if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in [
-            "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
-            "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields",
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "managedFields",
         ] {
             metadata.shift_remove(field);
         }

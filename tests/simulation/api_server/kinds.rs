@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 /// A kind in one version.
+#[expect(clippy::struct_field_names, reason = "`kind` is the API's own word")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) group: String,

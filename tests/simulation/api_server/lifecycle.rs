@@ -96,8 +96,14 @@ pub(crate) fn check_immutable(kind: &Kind, name: &str, old: &Value, new: &Value)
         "Job" => &[("/spec/template", IMMUTABLE), ("/spec/completions", IMMUTABLE)],
         "Deployment" | "DaemonSet" | "ReplicaSet" => &[("/spec/selector", IMMUTABLE)],
         "StatefulSet" => &[
-            ("/spec/selector", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden"),
-            ("/spec/serviceName", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden"),
+            (
+                "/spec/selector",
+                "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+            ),
+            (
+                "/spec/serviceName",
+                "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+            ),
             (
                 "/spec/volumeClaimTemplates",
                 "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
@@ -105,7 +111,10 @@ pub(crate) fn check_immutable(kind: &Kind, name: &str, old: &Value, new: &Value)
         ],
         "PersistentVolumeClaim" => &[
             ("/spec/accessModes", "Forbidden: spec is immutable after creation except resources.requests"),
-            ("/spec/storageClassName", "Forbidden: spec is immutable after creation except resources.requests"),
+            (
+                "/spec/storageClassName",
+                "Forbidden: spec is immutable after creation except resources.requests",
+            ),
         ],
         _ => &[],
     };

@@ -90,14 +90,13 @@ impl ApiServer {
             Target::Discovery { core } => {
                 Ok(Answer::Json(200, discovery::document(&self.store().kinds, core)))
             }
-            Target::Collection { kind, namespace } => {
-                self.collection(request, &query, kind, namespace, page)
-            }
+            Target::Collection { kind, namespace } => self.collection(request, &query, kind, namespace, page),
             Target::Object { kind, key, subresource, rest } => match subresource.as_str() {
                 "" => self.object(request, &query, &kind, &key),
                 "status" => {
                     let writer = Writer { agent: &request.agent, manager: manager(&query) };
-                    let written = self.store().update_status(&writer, &kind, &key, &request.body["status"])?;
+                    let written =
+                        self.store().update_status(&writer, &kind, &key, &request.body["status"])?;
                     Ok(Answer::Json(written.0, (*written.1).clone()))
                 }
                 "proxy" if kind.kind == "Service" => self.proxy(&key, &rest),
@@ -175,13 +174,16 @@ impl ApiServer {
                     propagation: text(&request.body["propagationPolicy"]),
                 };
                 let uid = store.objects.get(key).map(|stored| stored.object["metadata"]["uid"].clone());
-                return Ok(Answer::Json(200, match store.delete(&request.agent, kind, key, &options)? {
-                    Some(object) => (*object).clone(),
-                    None => json!({
-                        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                        "details": {"name": key.name, "group": kind.group, "kind": kind.plural, "uid": uid},
-                    }),
-                }));
+                return Ok(Answer::Json(
+                    200,
+                    match store.delete(&request.agent, kind, key, &options)? {
+                        Some(object) => (*object).clone(),
+                        None => json!({
+                            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                            "details": {"name": key.name, "group": kind.group, "kind": kind.plural, "uid": uid},
+                        }),
+                    },
+                ));
             }
             _ => return Err(Refusal::method_not_allowed()),
         };

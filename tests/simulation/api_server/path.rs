@@ -72,7 +72,8 @@ impl Target {
                     namespace: namespace.unwrap_or_default(),
                     name: (*name).to_owned(),
                 };
-                let (subresource, rest) = rest.split_first().map_or(("", [].as_slice()), |(s, rest)| (*s, rest));
+                let (subresource, rest) =
+                    rest.split_first().map_or(("", [].as_slice()), |(s, rest)| (*s, rest));
                 Self::Object { kind, key, subresource: subresource.to_owned(), rest: rest.join("/") }
             }
         }

@@ -45,7 +45,12 @@ impl Selection {
 }
 
 /// LIST.
-pub(crate) fn list(store: &mut Store, selection: &Selection, query: &Query, page: Option<usize>) -> Result<Answer, Refusal> {
+pub(crate) fn list(
+    store: &mut Store,
+    selection: &Selection,
+    query: &Query,
+    page: Option<usize>,
+) -> Result<Answer, Refusal> {
     let (version, mut items) = match query.get("continue") {
         None => {
             let all = store.objects.iter().filter(|(key, _)| selection.covers(key));
@@ -59,7 +64,8 @@ pub(crate) fn list(store: &mut Store, selection: &Selection, query: &Query, page
             )
         })?,
     };
-    let limit = query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+    let limit =
+        query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     let limit = limit.into_iter().chain(page).min().unwrap_or(usize::MAX);
     let rest = if items.len() > limit { items.split_off(limit) } else { Vec::new() };
     let mut metadata = json!({"resourceVersion": version.to_string()});
@@ -75,7 +81,10 @@ pub(crate) fn list(store: &mut Store, selection: &Selection, query: &Query, page
         (selection.kind.api_version(), format!("{}List", selection.kind.kind))
     };
     let items: Vec<Value> = items.iter().map(|object| item(object, selection.metadata_only)).collect();
-    Ok(Answer::Json(200, json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items})))
+    Ok(Answer::Json(
+        200,
+        json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items}),
+    ))
 }
 
 /// Returns an item of a list: without `apiVersion` and `kind`, unless it is metadata only.

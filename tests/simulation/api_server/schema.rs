@@ -20,7 +20,9 @@ pub(crate) enum Shape {
 pub(crate) fn shape(path: &[&str], value: &Value) -> Shape {
     let last = path.last().copied().unwrap_or_default();
     match value {
-        Value::Object(_) if matches!(last, "selector" | "nodeSelector" | "roleRef" | "fieldsV1") => Shape::Atomic,
+        Value::Object(_) if matches!(last, "selector" | "nodeSelector" | "roleRef" | "fieldsV1") => {
+            Shape::Atomic
+        }
         Value::Object(_) => Shape::Granular,
         Value::Array(_) => list_shape(path, last),
         _ => Shape::Atomic,

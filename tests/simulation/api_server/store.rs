@@ -53,8 +53,6 @@ pub(crate) struct Stored {
 #[derive(Clone, Debug)]
 pub(crate) struct Commit {
     pub(crate) version: u64,
-    /// Since the server's start.
-    pub(crate) at: Duration,
     /// Who asked for it: the user agent of the request.
     pub(crate) agent: String,
     pub(crate) key: Key,
@@ -120,7 +118,13 @@ impl Store {
     }
 
     /// Puts an object in, or replaces it, as a new version.
-    pub(crate) fn put(&mut self, agent: &str, key: &Key, mut object: Value, managers: Vec<Manager>) -> Arc<Value> {
+    pub(crate) fn put(
+        &mut self,
+        agent: &str,
+        key: &Key,
+        mut object: Value,
+        managers: Vec<Manager>,
+    ) -> Arc<Value> {
         let version = self.current_version() + 1;
         object["metadata"]["resourceVersion"] = version.to_string().into();
         let rendered = Arc::new(render(&object, &managers));
@@ -151,7 +155,7 @@ impl Store {
     ) {
         let version = self.current_version() + 1;
         let (agent, key) = (agent.to_owned(), key.clone());
-        self.history.push(Commit { version, at: self.elapsed(), agent, key, before, after, last_words });
+        self.history.push(Commit { version, agent, key, before, after, last_words });
         self.version.send_replace(version);
     }
 

@@ -31,7 +31,13 @@ pub(crate) struct DeleteOptions {
 
 impl Store {
     /// POST.
-    pub(crate) fn create(&mut self, writer: &Writer<'_>, kind: &Kind, key: &Key, mut object: Value) -> Written {
+    pub(crate) fn create(
+        &mut self,
+        writer: &Writer<'_>,
+        kind: &Kind,
+        key: &Key,
+        mut object: Value,
+    ) -> Written {
         self.check_namespace(kind, key)?;
         if self.objects.contains_key(key) {
             return Err(Refusal::already_exists(kind, &key.name));
@@ -62,7 +68,8 @@ impl Store {
         let Some(stored) = self.objects.get(key) else {
             self.check_namespace(kind, key)?;
             if !config["metadata"]["uid"].is_null() {
-                let message = "uid mismatch: the provided object specified uid, and no existing object was found";
+                let message =
+                    "uid mismatch: the provided object specified uid, and no existing object was found";
                 return Err(Refusal::wrong_life(kind, &key.name, "uid", message, "none"));
             }
             let mut object = config.clone();
@@ -106,10 +113,17 @@ impl Store {
 
     /// PUT, or any other change by hand: the writer comes to own what it changed, and whoever owned that
     /// before owns it no longer.
-    pub(crate) fn update(&mut self, writer: &Writer<'_>, kind: &Kind, key: &Key, mut object: Value) -> Written {
+    pub(crate) fn update(
+        &mut self,
+        writer: &Writer<'_>,
+        kind: &Kind,
+        key: &Key,
+        mut object: Value,
+    ) -> Written {
         let Some(stored) = self.objects.get(key) else { return Err(Refusal::not_found(kind, &key.name)) };
         let live = &stored.object;
-        let told = |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let told =
+            |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let wanted = told(&object, "resourceVersion");
         if !wanted.is_empty() && wanted != told(live, "resourceVersion") {
             return Err(Refusal::modified(kind, &key.name));
@@ -143,8 +157,26 @@ impl Store {
         self.replace(writer, kind, key, object, managers, false)
     }
 
+    /// PUT that says itself who owns what, as the API allows.
+    pub(crate) fn update_managed(
+        &mut self,
+        writer: &Writer<'_>,
+        kind: &Kind,
+        key: &Key,
+        object: Value,
+        managers: Vec<Manager>,
+    ) -> Written {
+        self.replace(writer, kind, key, object, managers, false)
+    }
+
     /// PUT to the subresource `status`.
-    pub(crate) fn update_status(&mut self, writer: &Writer<'_>, kind: &Kind, key: &Key, status: &Value) -> Written {
+    pub(crate) fn update_status(
+        &mut self,
+        writer: &Writer<'_>,
+        kind: &Kind,
+        key: &Key,
+        status: &Value,
+    ) -> Written {
         let Some(stored) = self.objects.get(key) else { return Err(Refusal::not_found(kind, &key.name)) };
         let mut object = stored.object.clone();
         object["status"] = status.clone();
@@ -175,16 +207,21 @@ impl Store {
         check_immutable(kind, &key.name, live, &object)?;
         managers.retain(|manager| !manager.fields.is_empty());
         let same_managers = managers.len() == stored.managers.len()
-            && managers.iter().zip(&stored.managers).all(|(new, old)| new.fields == old.fields && new.name == old.name);
+            && managers
+                .iter()
+                .zip(&stored.managers)
+                .all(|(new, old)| new.fields == old.fields && new.name == old.name);
         if object == *live && same_managers {
             return Ok((200, Arc::clone(&stored.rendered)));
         }
         if kind.generation && desired_differs(live, &object) {
-            object["metadata"]["generation"] = (live["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
+            object["metadata"]["generation"] =
+                (live["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
         }
         if by_apply {
             let now = self.now();
-            for manager in managers.iter_mut().filter(|m| m.name == writer.manager && m.operation == "Apply") {
+            for manager in managers.iter_mut().filter(|m| m.name == writer.manager && m.operation == "Apply")
+            {
                 manager.time = now;
             }
         }
@@ -297,7 +334,9 @@ fn default_propagation(kind: &Kind) -> &'static str {
 }
 
 fn is_held(object: &Value) -> bool {
-    let holds = |pointer: &str| object.pointer(pointer).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let holds = |pointer: &str| {
+        object.pointer(pointer).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+    };
     holds("/metadata/finalizers") || (object["kind"] == "Namespace" && holds("/spec/finalizers"))
 }
 

@@ -51,8 +51,13 @@ fn dependents_gone(step: &mut Step<'_>) -> bool {
         let owners = object["metadata"]["ownerReferences"].as_array();
         owners.into_iter().flatten().any(|owner| owner["uid"] == uid)
     };
-    let dependents: Vec<Key> =
-        step.store.objects.iter().filter(|(_, stored)| owned(&stored.object)).map(|(key, _)| key.clone()).collect();
+    let dependents: Vec<Key> = step
+        .store
+        .objects
+        .iter()
+        .filter(|(_, stored)| owned(&stored.object))
+        .map(|(key, _)| key.clone())
+        .collect();
     for key in &dependents {
         delete(step, key);
     }
@@ -75,11 +80,14 @@ fn is_mounted(step: &Step<'_>) -> bool {
     step.store.objects.iter().filter(|(key, _)| key.namespace == *namespace).any(|(key, stored)| {
         let spec = &stored.object["spec"];
         let volumes = spec["template"]["spec"]["volumes"].as_array();
-        let by_name =
-            volumes.into_iter().flatten().any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim.as_str());
+        let by_name = volumes
+            .into_iter()
+            .flatten()
+            .any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim.as_str());
         let templates = spec["volumeClaimTemplates"].as_array();
         let by_template = templates.into_iter().flatten().any(|template| {
-            let prefix = format!("{}-{}-", template["metadata"]["name"].as_str().unwrap_or_default(), key.name);
+            let prefix =
+                format!("{}-{}-", template["metadata"]["name"].as_str().unwrap_or_default(), key.name);
             claim.starts_with(&prefix)
         });
         by_name || by_template

@@ -131,7 +131,9 @@ impl Controllers {
             changed.extend(waiting.map(|(key, _)| key.clone()));
         }
         drop(store);
-        changed.into_iter().for_each(|key| self.enqueue(key));
+        for key in changed {
+            self.enqueue(key);
+        }
     }
 
     fn enqueue(&mut self, key: Key) {
@@ -200,7 +202,8 @@ impl Controllers {
 fn namespace(step: &mut Step<'_>) {
     for (kind, name) in [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")] {
         let namespace = step.key.name.clone();
-        let key = Key { group: String::new(), kind: kind.into(), namespace: namespace.clone(), name: name.into() };
+        let key =
+            Key { group: String::new(), kind: kind.into(), namespace: namespace.clone(), name: name.into() };
         if !step.store.objects.contains_key(&key) {
             let metadata = json!({"name": name, "namespace": namespace});
             let object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata});

@@ -11,7 +11,8 @@ pub(super) fn make_claims(step: &mut Step<'_>) {
     let templates = step.object["spec"]["volumeClaimTemplates"].as_array().cloned().unwrap_or_default();
     for template in templates {
         for ordinal in 0..replicas {
-            let name = format!("{}-{}-{ordinal}", template["metadata"]["name"].as_str().unwrap(), step.key.name);
+            let name =
+                format!("{}-{}-{ordinal}", template["metadata"]["name"].as_str().unwrap(), step.key.name);
             let namespace = step.key.namespace.clone();
             let key = Key {
                 group: String::new(),

@@ -17,10 +17,11 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
         sequence(evidence, run, &mut say);
         cancel(evidence, run, &mut say);
-        if is_peaceful(run) && run.command == Command::Deploy {
-            if let Ending::Ended(Err(error)) = &run.ending {
-                say(format!("a deploy in peace failed: {error:?}"));
-            }
+        if is_peaceful(run)
+            && run.command == Command::Deploy
+            && let Ending::Ended(Err(error)) = &run.ending
+        {
+            say(format!("a deploy in peace failed: {error:?}"));
         }
     }
     broken
@@ -89,7 +90,8 @@ fn sequence(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
 /// After the first interrupt no stage starts and no further object is written; only the inventory, and
 /// objects whose write had begun.
 fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
-    let began = evidence.events(run.id).find(|(_, event)| matches!(event.event, EventKind::CancelBegan { .. }));
+    let began =
+        evidence.events(run.id).find(|(_, event)| matches!(event.event, EventKind::CancelBegan { .. }));
     let Some((at, _)) = began else { return };
     for (later, event) in evidence.events(run.id) {
         if let EventKind::StageStarted { stage } = &event.event
@@ -102,10 +104,11 @@ fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
     for (later, request) in evidence.writes(run.id).filter(|(later, _)| *later > at) {
         let inventory = request.path.ends_with(&format!("/configmaps/wesago-{}", run.plan.name()));
         let lease = request.path.contains("/leases");
-        let begun = evidence.writes(run.id).any(|(other, earlier)| other < at && earlier.path == request.path);
+        let under_way =
+            evidence.writes(run.id).any(|(other, earlier)| other < at && earlier.path == request.path);
         // In the instant of the interrupt a request may already be on its way to the wire.
         let same_instant = evidence.entries[later].at == now;
-        if !inventory && !lease && !begun && !same_instant {
+        if !inventory && !lease && !under_way && !same_instant {
             say(format!("{} {} was sent after the interrupt", request.method, request.path));
         }
     }

@@ -87,13 +87,15 @@ impl Evidence {
 
     /// Returns the server's version when a run ended.
     fn version_at_end(&self, run: RunId) -> u64 {
-        let ended = self.entries.iter().find(|entry| matches!(entry.what, What::Ended { run: r, .. } if r == run));
+        let ended =
+            self.entries.iter().find(|entry| matches!(entry.what, What::Ended { run: r, .. } if r == run));
         ended.map_or(0, |entry| entry.version)
     }
 
     /// Returns the server's version when a run began.
     fn version_at_start(&self, run: RunId) -> u64 {
-        let began = self.entries.iter().find(|entry| matches!(entry.what, What::Began { run: r, .. } if r == run));
+        let began =
+            self.entries.iter().find(|entry| matches!(entry.what, What::Began { run: r, .. } if r == run));
         began.map_or(0, |entry| entry.version)
     }
 }

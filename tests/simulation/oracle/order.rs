@@ -19,7 +19,8 @@ fn of_run(evidence: &Evidence, run: &Run) -> Vec<String> {
         };
         for need in before {
             let need = &run.plan.stage(*need).id;
-            let settled = evidence.events(run.id).any(|(told, event)| told < at && succeeded(event) == Some(need));
+            let settled =
+                evidence.events(run.id).any(|(told, event)| told < at && succeeded(event) == Some(need));
             if !settled {
                 let (method, name) = (&request.method, object.reference());
                 broken.push(format!("order: run {}: {method} {name} was sent before {need} settled", run.id));

@@ -10,6 +10,7 @@ use super::ownership::{labelled, members};
 use super::truth::holds;
 use super::{Evidence, is_peaceful, key_of};
 use crate::deployer::{Command, Run};
+use crate::hands::SOMEBODY;
 use crate::plans::NAMESPACE;
 
 /// Returns what did not converge, and what was done again without need.
@@ -50,7 +51,10 @@ fn repeats(before: &Run, run: &Run) -> bool {
 fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
     if is_broken(run) {
         let wrong = run.ending.is_success();
-        return wrong.then(|| format!("truth: run {}: something broken succeeded", run.id)).into_iter().collect();
+        return wrong
+            .then(|| format!("truth: run {}: something broken succeeded", run.id))
+            .into_iter()
+            .collect();
     }
     if !run.ending.is_success() {
         return vec![format!("crash: run {}: a deploy in peace ended with {:?}", run.id, run.ending)];
@@ -94,7 +98,13 @@ fn jobs_twice(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
     let mut last_template: BTreeMap<String, String> = BTreeMap::new();
     for commit in evidence.history.iter().filter(|commit| commit.key.kind == "Job") {
-        let Some(after) = &commit.after else { continue };
+        let Some(after) = &commit.after else {
+            if commit.agent == SOMEBODY {
+                // Somebody wanted it to run again, or not at all.
+                completed.retain(|(job, _), _| *job != commit.key.name);
+            }
+            continue;
+        };
         let template = after["spec"]["template"].to_string();
         let name = commit.key.name.clone();
         // Back to an earlier edition is a change, too.

@@ -17,12 +17,16 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     for run in &evidence.runs {
         for (at, event) in evidence.events(run.id) {
             let Some(stage) = succeeded(event) else { continue };
-            let Some(stage) = run.plan.stages().iter().find(|candidate| candidate.id == *stage) else { continue };
+            let Some(stage) = run.plan.stages().iter().find(|candidate| candidate.id == *stage) else {
+                continue;
+            };
             let untrue = match run.command {
                 Command::Deploy => not_ready(evidence, run, stage, at),
                 Command::Teardown { .. } => not_gone(evidence, run, stage, at),
             };
-            broken.extend(untrue.into_iter().map(|what| format!("truth: run {}: {}: {what}", run.id, stage.id)));
+            broken.extend(
+                untrue.into_iter().map(|what| format!("truth: run {}: {}: {what}", run.id, stage.id)),
+            );
         }
     }
     broken
@@ -41,9 +45,11 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
     for wanted in &stage.objects {
         let key = key_of(&wanted.reference());
         let versions = versions(evidence, &key, from, until);
-        let held = versions.iter().any(|version| is_ready(evidence, version) && holds(version, wanted.value()));
+        let held =
+            versions.iter().any(|version| is_ready(evidence, version) && holds(version, wanted.value()));
         if !held {
-            let last = versions.last().map_or_else(|| "nothing".to_owned(), |last| last["status"].to_string());
+            let last =
+                versions.last().map_or_else(|| "nothing".to_owned(), |last| last["status"].to_string());
             untrue.push(format!("{key} was never ready with our content: {last}"));
         }
     }
@@ -56,11 +62,10 @@ fn not_gone(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<Str
     of_stage
         .map(|object| key_of(&object.reference()))
         .filter(|key| {
-            let (before, now) = (
-                evidence.object_at(key, evidence.version_at_start(run.id)),
-                evidence.object_at(key, until),
-            );
-            let uid = |object: &Option<Arc<Value>>| object.as_ref().map(|object| object["metadata"]["uid"].clone());
+            let (before, now) =
+                (evidence.object_at(key, evidence.version_at_start(run.id)), evidence.object_at(key, until));
+            let uid =
+                |object: &Option<Arc<Value>>| object.as_ref().map(|object| object["metadata"]["uid"].clone());
             now.is_some() && uid(&before) == uid(&now)
         })
         .map(|key| format!("{key} was still there"))
@@ -119,7 +124,8 @@ pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
             wanted.iter().all(|(name, value)| live.get(name).is_some_and(|live| holds(live, value)))
         }
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() >= wanted.len() && wanted.iter().all(|value| live.iter().any(|live| holds(live, value)))
+            live.len() >= wanted.len()
+                && wanted.iter().all(|value| live.iter().any(|live| holds(live, value)))
         }
         (live, wanted) => live == wanted,
     }

@@ -70,7 +70,7 @@ impl Hands {
                 self.edit(&key, "/spec/replicas", |replicas| *replicas = 4.into());
             }
             6 | 7 if key.kind == "ConfigMap" => {
-                self.edit(&key, "/data/edition", |value| *value = "other".into())
+                self.edit(&key, "/data/edition", |value| *value = "other".into());
             }
             8 if key.kind != "PersistentVolumeClaim" => self.delete(&key),
             _ => {}

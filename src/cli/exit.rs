@@ -151,7 +151,7 @@ impl From<EngineError> for Failure {
         let failure = |exit| Self::new(exit, error.to_string());
         match &error {
             EngineError::Request { error: cause, .. } => {
-                let failure = failure(Exit::Cluster).caused_by(cause);
+                let failure = failure(Exit::Cluster).caused_by(cause.as_ref());
                 if cause.is_unreachable() {
                     failure.hint(
                         "is the cluster up, and the context the right one? `kubectl cluster-info` asks it",
@@ -169,6 +169,16 @@ impl From<EngineError> for Failure {
                 let mut failure = failure(Exit::PlanInvalid);
                 failure.causes.push(cause.clone());
                 failure.hint("give the key a source in the plan's `secrets:`, or set the variable it names")
+            }
+            EngineError::Locked { since, .. } => {
+                let mut failure = failure(Exit::Locked);
+                if let Some(since) = since {
+                    failure.causes.push(format!("it has held the lock since {since}, and is alive"));
+                }
+                failure.hint("wait until it is done, and try again")
+            }
+            EngineError::LockLost { .. } => {
+                failure(Exit::Locked).hint("deploy again: it goes on from what the cluster holds")
             }
             EngineError::Internal(_) => failure(Exit::Internal),
         }
@@ -215,7 +225,7 @@ mod tests {
     fn an_unreachable_cluster_is_told_with_its_cause_and_the_next_step() {
         let error = EngineError::Request {
             request: "discover the served kinds".into(),
-            error: ApiError::Unreachable { cause: "connection refused (os error 111)".into() },
+            error: Box::new(ApiError::Unreachable { cause: "connection refused (os error 111)".into() }),
         };
         insta::assert_snapshot!(Failure::from(error).render(), @r"
         error: could not discover the served kinds

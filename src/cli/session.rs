@@ -1,7 +1,7 @@
 //! What deploy, teardown and status share: the context, the connection, the plan, the engine.
 
 use super::arguments::{ClusterArguments, PlanArguments};
-use super::context::{Connection, Context, IN_CLUSTER, connect, current_context};
+use super::context::{Connection, Context, IN_CLUSTER, connect, current_context, holder};
 use super::exit::{Exit, Failure};
 use super::load::{Loaded, load};
 use super::output::{complain, stderr_is_coloured};
@@ -54,7 +54,8 @@ pub(super) async fn open(
         }
     }
     let run = format!("{:06x}", context.entropy.fork("run").seed() & 0x00ff_ffff);
-    let identity = RunIdentity { run, context: context_name.clone(), server };
+    let holder = holder(&run);
+    let identity = RunIdentity { run, context: context_name.clone(), server, holder };
     let engine = Engine::new(api, context.clock, context.entropy, identity);
     let again = again(plan_arguments, cluster, &context_name);
     Ok(Ready { loaded, engine, context_name, again })

@@ -31,6 +31,9 @@ pub enum ApiError {
     /// The run was interrupted before the answer mattered any more.
     #[error("interrupted")]
     Interrupted,
+    /// The plan's lock was lost: the write was not sent.
+    #[error("the lock was lost, and nothing is written any more")]
+    LockLost,
     /// Discovery knows no such kind.
     #[error("the cluster does not know the kind `{kind}` of `{api_version}`")]
     UnknownKind {

@@ -177,6 +177,28 @@ impl Cluster {
         Ok(Written { object: object(value)?, change: Change::Created, warnings })
     }
 
+    /// Replaces an object that is still as `wanted` says by its `metadata.resourceVersion`.
+    ///
+    /// # Errors
+    /// [`ApiError`]; a 409 when somebody else was faster.
+    pub async fn replace(&self, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+        let path = resource.path(wanted.namespace(), Some(wanted.name()));
+        let body = Some(("application/json", wanted.value().to_string()));
+        let (_, value, warnings) =
+            self.json(request(Method::PUT, &path, &[("fieldManager", FIELD_MANAGER)], body)).await?;
+        Ok(Written { object: object(value)?, change: Change::Configured, warnings })
+    }
+
+    /// Deletes an object that is still in the state seen last.
+    ///
+    /// # Errors
+    /// As [`Cluster::delete`]; an object that was changed meanwhile counts as gone.
+    pub async fn delete_unchanged(&self, resource: &Resource, seen: &Object) -> Result<Deletion, ApiError> {
+        let preconditions =
+            json!({"uid": seen.text("/metadata/uid"), "resourceVersion": seen.resource_version()});
+        self.delete_if(resource, &seen.reference(), &preconditions, Propagation::Background).await
+    }
+
     /// Deletes one life of an object: never another one that took its name.
     ///
     /// # Errors
@@ -188,6 +210,16 @@ impl Cluster {
         uid: &Uid,
         propagation: Propagation,
     ) -> Result<Deletion, ApiError> {
+        self.delete_if(resource, name, &json!({"uid": uid.0}), propagation).await
+    }
+
+    async fn delete_if(
+        &self,
+        resource: &Resource,
+        name: &ObjectRef,
+        preconditions: &Value,
+        propagation: Propagation,
+    ) -> Result<Deletion, ApiError> {
         let path = resource.path(name.namespace.as_deref(), Some(&name.name));
         let policy = match propagation {
             Propagation::Foreground => "Foreground",
@@ -195,7 +227,7 @@ impl Cluster {
         };
         let options = json!({
             "apiVersion": "v1", "kind": "DeleteOptions",
-            "propagationPolicy": policy, "preconditions": {"uid": uid.0},
+            "propagationPolicy": policy, "preconditions": preconditions,
         });
         let body = Some(("application/json", options.to_string()));
         match self.json(request(Method::DELETE, &path, &[], body)).await {
@@ -204,9 +236,10 @@ impl Cluster {
             Ok((_, answer, _)) if answer["metadata"]["deletionTimestamp"].is_null() => Ok(Deletion::Gone),
             Ok(_) => Ok(Deletion::Begun),
             Err(error) if error.is_not_found() => Ok(Deletion::Gone),
-            // "Precondition failed: UID in precondition: …" (apiserver storage/interfaces.go)
+            // "Precondition failed: UID in precondition: …" (apiserver storage/interfaces.go), or
+            // "ResourceVersion in precondition".
             Err(ApiError::Refused(refusal))
-                if refusal.code == 409 && refusal.message.contains("UID in precondition") =>
+                if refusal.code == 409 && refusal.message.contains("in precondition") =>
             {
                 Ok(Deletion::Gone)
             }

@@ -29,7 +29,10 @@ const LONGEST: Duration = Duration::from_secs(120);
 pub fn outcome(error: &ApiError) -> Outcome {
     match error {
         ApiError::Unreachable { .. } | ApiError::NoAnswer { .. } => retry(LONGEST),
-        ApiError::Unreadable { .. } | ApiError::UnknownKind { .. } | ApiError::Interrupted => Outcome::Fatal,
+        ApiError::Unreadable { .. }
+        | ApiError::UnknownKind { .. }
+        | ApiError::Interrupted
+        | ApiError::LockLost => Outcome::Fatal,
         ApiError::Refused(refusal) => refused(refusal),
     }
 }
@@ -54,12 +57,11 @@ fn refused(refusal: &Refusal) -> Outcome {
             again(SHORT)
         }
         409 if refusal.reason == "AlreadyExists" => again(SHORT),
-        429 => again(LONGEST),
         // The server maps plain errors of the merge to 500: wrong type, unknown field. Permanent.
         500 if says("failed to create typed patch object") => Outcome::Fatal,
         500 if says("failed calling webhook") || says("conversion webhook") => again(LONG),
         500 => again(MEDIUM),
-        502..=504 => again(LONGEST),
+        429 | 502..=504 => again(LONGEST),
         _ => Outcome::Fatal,
     }
 }

@@ -127,14 +127,12 @@ impl Watch {
             }
             return Ok(None);
         };
-        match within(SILENT_FOR, events.next()).await {
-            Ok(Some(event)) => self.take(event?),
-            // Closed in the ordinary way, or silent: go on where we were.
-            Ok(None) | Err(_) => {
-                self.events = None;
-                self.closed_early()
-            }
+        if let Ok(Some(event)) = within(SILENT_FOR, events.next()).await {
+            return self.take(event?);
         }
+        // Closed in the ordinary way, or silent: go on where we were.
+        self.events = None;
+        self.closed_early()
     }
 
     /// A connection that ends before it told anything is a failure, or a server that hangs up at once

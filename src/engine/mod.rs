@@ -10,17 +10,19 @@
 mod deploy;
 mod emitter;
 mod explain;
+mod lock;
 mod prepare;
 mod removal;
 mod retry;
+mod run;
 mod secrets;
 mod session;
 mod stage;
 mod survey;
 mod tasks;
 
-use futures::{Stream, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use futures::Stream;
+use jiff::Timestamp;
 
 pub use emitter::Emitter;
 pub use removal::{Fate, Keep, Removal};
@@ -28,14 +30,16 @@ pub use secrets::SecretSources;
 pub use survey::StatusRow;
 
 use crate::clock::Clock;
-use crate::cluster::{ApiError, Cluster};
+use crate::cluster::{ApiError, Catalog, Cluster};
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict};
 use crate::inventory::NotOurs;
-use crate::object::{Change, Object};
+use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
 use deploy::Deploy;
-use retry::{Attempt, Tools, UNTOLD};
+use lock::Lock;
+use retry::{Attempt, Tools};
+use run::Run;
 use session::Session;
 
 /// Why a command could not do its work at all. A stage that fails is a [`Verdict`], not an error.
@@ -48,7 +52,7 @@ pub enum EngineError {
         request: String,
         /// Why it failed.
         #[source]
-        error: ApiError,
+        error: Box<ApiError>,
     },
     /// The inventory is not ours.
     #[error("the plan's inventory belongs to somebody else")]
@@ -63,6 +67,20 @@ pub enum EngineError {
         /// Why.
         cause: String,
     },
+    /// Another run holds the plan's lock.
+    #[error("the plan is locked by {holder}")]
+    Locked {
+        /// Who.
+        holder: String,
+        /// Since when, by the holder's clock.
+        since: Option<Timestamp>,
+    },
+    /// The lock was lost on the way; nothing was written after that.
+    #[error("the run stopped: {why}")]
+    LockLost {
+        /// How.
+        why: String,
+    },
     /// The program contradicts itself.
     #[error("internal error: {0}")]
     Internal(String),
@@ -70,7 +88,7 @@ pub enum EngineError {
 
 impl EngineError {
     fn request(request: String, error: ApiError) -> Self {
-        Self::Request { request, error }
+        Self::Request { request, error: Box::new(error) }
     }
 }
 
@@ -83,6 +101,30 @@ pub struct RunIdentity {
     pub context: String,
     /// The API server's address.
     pub server: String,
+    /// Who holds the lock meanwhile.
+    pub holder: Holder,
+}
+
+/// Who holds a plan's lock.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// For people: user, host, process, run.
+    pub identity: String,
+    /// For programs: what tells this process from every other one, anywhere.
+    pub process: String,
+    /// Returns what is known of the life of a process told so.
+    pub life_of: fn(&str) -> Life,
+}
+
+/// What is known of the life of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It runs where this one runs.
+    Alive,
+    /// It ran where this one runs, and is gone.
+    Dead,
+    /// It runs, or ran, somewhere else.
+    Unknown,
 }
 
 /// Does the commands' work on one cluster.
@@ -91,12 +133,6 @@ pub struct Engine {
     clock: Clock,
     entropy: Entropy,
     identity: RunIdentity,
-}
-
-/// The two ends through which a run hears of failed tries and tells its tasks to stop.
-struct Lines {
-    attempts: mpsc::Receiver<Attempt>,
-    cancel: watch::Sender<bool>,
 }
 
 impl Engine {
@@ -108,45 +144,100 @@ impl Engine {
     /// Writes a plan's objects in the order of its DAG and waits until every stage has settled.
     ///
     /// # Errors
-    /// [`EngineError`] when the run could not begin, or its inventory could not be saved.
+    /// [`EngineError`] when the run could not begin, was locked out, or its inventory could not be saved.
     pub async fn deploy(
         &self,
         plan: &Plan,
         sources: &dyn SecretSources,
-        mut cancels: impl Stream<Item = CancelReason> + Unpin,
+        cancels: impl Stream<Item = CancelReason> + Unpin,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
         emitter.emit(self.run_started("deploy", plan));
-        let (tools, mut lines) = self.lines();
-        let begun = attended(self.begin(&tools, plan, sources), &mut cancels, &mut lines, emitter).await?;
-        let Attended::Done((mut session, prepared, changes)) = begun else {
-            return Ok(finish(emitter, Verdict::Cancelled, None));
+        let mut run = Run::new(self, cancels);
+        let result = self.deploy_locked(plan, sources, &mut run, emitter).await;
+        conclude(emitter, result, plan.notes())
+    }
+
+    async fn deploy_locked(
+        &self,
+        plan: &Plan,
+        sources: &dyn SecretSources,
+        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+        emitter: &mut Emitter<'_>,
+    ) -> Result<Verdict, EngineError> {
+        let Some((catalog, lock, namespace)) =
+            run.attend(self.take_lock(&run.tools(), plan, true), emitter).await?
+        else {
+            return Ok(Verdict::Cancelled);
         };
+        let Some(lock) = lock else { return Err(EngineError::Internal("no lock was taken".to_owned())) };
+        run.hold(&lock);
+        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
+        if let Some(object) = namespace {
+            emitter.emit(EventKind::ObjectApplied { stage: None, object, change: Change::Created });
+        }
+        let result = {
+            let mut lost = std::pin::pin!(lock.keep(&tools));
+            let begin = self.begin(&tools, plan, sources, catalog);
+            match run.attend_held(begin, &mut lost, emitter).await? {
+                Some(beginning) => self.go_through(plan, beginning, run, &mut lost, emitter).await,
+                None => Ok(Verdict::Cancelled),
+            }
+        };
+        if !matches!(result, Err(EngineError::LockLost { .. })) {
+            run.finally(lock.release(&run.closing_tools()), emitter).await?;
+        }
+        result
+    }
+
+    /// Goes through the DAG and saves what was written.
+    async fn go_through(
+        &self,
+        plan: &Plan,
+        beginning: Beginning,
+        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+        lost: &mut (impl Future<Output = String> + Unpin),
+        emitter: &mut Emitter<'_>,
+    ) -> Result<Verdict, EngineError> {
+        let (mut session, prepared, changes) = beginning;
         for (object, change) in changes {
             emitter.emit(EventKind::ObjectApplied { stage: None, object, change });
         }
+        let tools = run.tools();
         let entropy = self.entropy.fork("deploy");
-        let run = Deploy::new(
-            plan,
-            prepared,
-            &mut session,
-            tools.clone(),
-            &lines.cancel,
-            self.clock,
-            entropy,
-            emitter,
-        );
-        let outcome = run.run(&mut cancels, &mut lines.attempts).await;
-        let verdict = overall(plan, &outcome.verdicts, outcome.cancelled);
+        let deploy =
+            Deploy::new(plan, prepared, &mut session, tools, &run.cancel, self.clock, entropy, emitter);
+        let outcome = deploy.run(&mut run.cancels, &mut run.attempts, lost).await;
+        if let Some(why) = outcome.lock_lost {
+            return Err(EngineError::LockLost { why });
+        }
         if outcome.inventory_changed && outcome.cancelled != Some(CancelReason::SecondInterrupt) {
             // The one write that still goes out after a cancel: without it the next deploy only has more
             // to prove.
-            let (tools, mut lines) = self.lines();
-            let saved = session.save_inventory(&tools);
-            attended(saved, &mut futures::stream::pending(), &mut lines, emitter).await?;
+            run.finally(session.save_inventory(&run.closing_tools()), emitter).await?;
         }
-        let notes = plan.notes().filter(|_| verdict.is_success()).map(str::to_owned);
-        Ok(finish(emitter, verdict, notes))
+        Ok(overall(plan, &outcome.verdicts, outcome.cancelled))
+    }
+
+    /// Asks what kinds are served and takes the plan's lock, in its namespace, which is made first when it
+    /// is missing and `make_namespace`. No lock means: there is no namespace, and so nothing to lock.
+    async fn take_lock(
+        &self,
+        tools: &Tools,
+        plan: &Plan,
+        make_namespace: bool,
+    ) -> Result<(Catalog, Option<Lock>, Option<ObjectRef>), EngineError> {
+        let catalog = Session::discover(tools).await?;
+        let holder = &self.identity.holder;
+        let mut lock = Lock::acquire(tools, &catalog, plan, holder, self.clock).await?;
+        let mut made = None;
+        if lock.is_none() && make_namespace {
+            if Session::ensure_namespace(tools, &catalog, plan).await? {
+                made = Some(session::namespace_ref(plan.namespace()));
+            }
+            lock = Lock::acquire(tools, &catalog, plan, holder, self.clock).await?;
+        }
+        Ok((catalog, lock, made))
     }
 
     /// Returns what a teardown would do. Writes nothing.
@@ -154,12 +245,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the cluster could not be read.
     pub async fn removal(&self, plan: &Plan, delete_data: bool) -> Result<Removal, EngineError> {
-        let (tools, mut lines) = self.lines();
+        let mut run = Run::new(self, futures::stream::pending());
+        let tools = run.tools();
         let work = async {
-            let session = Session::open(&tools, plan).await?;
-            removal::work_out(&tools, &session, plan, delete_data).await
+            let catalog = Session::discover(&tools).await?;
+            let plan = settled(plan, &catalog);
+            let session = Session::read(&tools, &plan, catalog).await?;
+            removal::work_out(&tools, &session, &plan, delete_data).await
         };
-        quietly(work, &mut lines).await
+        run.quietly(work).await
     }
 
     /// Removes what a plan owns, in the reverse order of its DAG, and waits until it is gone. Volumes,
@@ -171,44 +265,75 @@ impl Engine {
         &self,
         plan: &Plan,
         delete_data: bool,
-        mut cancels: impl Stream<Item = CancelReason> + Unpin,
+        cancels: impl Stream<Item = CancelReason> + Unpin,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
         emitter.emit(self.run_started("teardown", plan));
-        let (tools, mut lines) = self.lines();
-        let begin = async {
-            let session = Session::open(&tools, plan).await?;
-            let removal = removal::work_out(&tools, &session, plan, delete_data).await?;
-            Ok((session, removal))
-        };
-        let Attended::Done((mut session, removal)) =
-            attended(begin, &mut cancels, &mut lines, emitter).await?
+        let mut run = Run::new(self, cancels);
+        let result = self.teardown_locked(plan, delete_data, &mut run, emitter).await;
+        conclude(emitter, result, None)
+    }
+
+    async fn teardown_locked(
+        &self,
+        plan: &Plan,
+        delete_data: bool,
+        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+        emitter: &mut Emitter<'_>,
+    ) -> Result<Verdict, EngineError> {
+        let Some((catalog, lock, _)) = run.attend(self.take_lock(&run.tools(), plan, false), emitter).await?
         else {
-            return Ok(finish(emitter, Verdict::Cancelled, None));
+            return Ok(Verdict::Cancelled);
         };
-        let (verdicts, cancelled) = removal::remove(
-            &tools,
-            plan,
-            &removal,
-            &mut cancels,
-            (&mut lines.attempts, &lines.cancel),
-            emitter,
-        )
-        .await;
-        let mut verdict = overall(plan, &verdicts, cancelled);
-        if cancelled != Some(CancelReason::SecondInterrupt) {
-            let (tools, mut lines) = self.lines();
-            let close = removal::close(&tools, &mut session, plan, &removal);
-            if let Attended::Done(left) =
-                attended(close, &mut futures::stream::pending(), &mut lines, emitter).await?
-                && !left.is_empty()
-                && verdict.is_success()
-            {
-                let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-                verdict = Verdict::Failed { reason: format!("still there: {}", left.join(", ")) };
+        // Without a namespace there is nothing of ours.
+        let Some(lock) = lock else { return Ok(Verdict::Succeeded) };
+        run.hold(&lock);
+        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
+        let result = {
+            let mut lost = std::pin::pin!(lock.keep(&tools));
+            let begin = async {
+                let session = Session::read(&tools, plan, catalog).await?;
+                let removal = removal::work_out(&tools, &session, plan, delete_data).await?;
+                Ok((session, removal))
+            };
+            match run.attend_held(begin, &mut lost, emitter).await? {
+                Some((session, removal)) => {
+                    self.take_apart(plan, session, &removal, run, &mut lost, emitter).await
+                }
+                None => Ok(Verdict::Cancelled),
             }
+        };
+        if !matches!(result, Err(EngineError::LockLost { .. })) {
+            run.finally(lock.release(&run.closing_tools()), emitter).await?;
         }
-        Ok(finish(emitter, verdict, None))
+        result
+    }
+
+    /// Goes through the DAG backwards, and proves that what should be gone is gone.
+    async fn take_apart(
+        &self,
+        plan: &Plan,
+        mut session: Session,
+        removal: &Removal,
+        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+        lost: &mut (impl Future<Output = String> + Unpin),
+        emitter: &mut Emitter<'_>,
+    ) -> Result<Verdict, EngineError> {
+        let outcome = removal::remove(run, lost, plan, removal, emitter).await;
+        if let Some(why) = outcome.lock_lost {
+            return Err(EngineError::LockLost { why });
+        }
+        let verdict = overall(plan, &outcome.verdicts, outcome.cancelled);
+        if outcome.cancelled == Some(CancelReason::SecondInterrupt) {
+            return Ok(verdict);
+        }
+        let tools = run.closing_tools();
+        let left = run.finally(removal::close(&tools, &mut session, plan, removal), emitter).await?;
+        if left.is_empty() || !verdict.is_success() {
+            return Ok(verdict);
+        }
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        Ok(Verdict::Failed { reason: format!("still there: {}", left.join(", ")) })
     }
 
     /// Returns what is there of a plan, and whether it is ready. Writes nothing.
@@ -216,8 +341,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the cluster could not be read.
     pub async fn status(&self, plan: &Plan) -> Result<Vec<StatusRow>, EngineError> {
-        let (tools, mut lines) = self.lines();
-        quietly(survey::survey(&tools, plan, self.clock.now()), &mut lines).await
+        let mut run = Run::new(self, futures::stream::pending());
+        let tools = run.tools();
+        run.quietly(survey::survey(&tools, plan, self.clock.now())).await
     }
 
     /// Does everything that comes before the DAG.
@@ -226,20 +352,20 @@ impl Engine {
         tools: &Tools,
         plan: &Plan,
         sources: &dyn SecretSources,
+        catalog: Catalog,
     ) -> Result<Beginning, EngineError> {
-        let mut session = Session::open(tools, plan).await?;
+        let mut session = Session::read(tools, plan, catalog).await?;
         let mut changes = Vec::new();
-        if !session.known && session.ensure_namespace(tools, plan).await? {
-            changes.push((session::namespace_ref(plan.namespace()), Change::Created));
-        }
         let secrets = secrets::read(tools, &session, plan, sources).await?;
         let prepared = prepare::prepare(plan, &session, &secrets.contents);
         let wanted = prepared.iter().flatten().map(|prepared| prepared.wanted.reference());
         let made = secrets.missing.iter().map(|(object, _)| object.reference());
         let members: Vec<_> = wanted.chain(made).collect();
         // Superset first: whatever is written from here on is already known to be ours.
-        if !session.known || members.iter().any(|member| !session.inventory.contains(member)) {
-            members.into_iter().for_each(|member| session.inventory.announce(member));
+        if members.iter().any(|member| !session.inventory.contains(member)) {
+            for member in members {
+                session.inventory.announce(member);
+            }
             session.save_inventory(tools).await?;
         }
         for (object, change) in &secrets.missing {
@@ -248,21 +374,6 @@ impl Engine {
         }
         changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));
         Ok((session, prepared, changes))
-    }
-
-    fn lines(&self) -> (Tools, Lines) {
-        let (sender, attempts) = mpsc::channel(UNTOLD);
-        let (cancel, cancelled) = watch::channel(false);
-        let seed = self.entropy.fork("session").seed();
-        let tools = Tools {
-            cluster: self.cluster.clone(),
-            attempts: sender,
-            cancelled,
-            stage: None,
-            deadline: None,
-            seed,
-        };
-        (tools, Lines { attempts, cancel })
     }
 
     fn run_started(&self, command: &str, plan: &Plan) -> EventKind {
@@ -285,51 +396,7 @@ impl Engine {
     }
 }
 
-type Beginning = (Session, Vec<Vec<prepare::Prepared>>, Vec<(crate::object::ObjectRef, Change)>);
-
-/// How a piece of work that can be interrupted ended.
-enum Attended<T> {
-    Done(T),
-    Cancelled,
-}
-
-/// Does a piece of work while telling its failed tries; an interrupt ends it.
-async fn attended<T>(
-    work: impl Future<Output = Result<T, EngineError>>,
-    cancels: &mut (impl Stream<Item = CancelReason> + Unpin),
-    lines: &mut Lines,
-    emitter: &mut Emitter<'_>,
-) -> Result<Attended<T>, EngineError> {
-    let mut work = std::pin::pin!(work);
-    let mut tick = tokio::time::interval(deploy::TICK);
-    loop {
-        tokio::select! {
-            biased;
-            Some(reason) = cancels.next() => {
-                emitter.emit(EventKind::CancelBegan { reason });
-                return Ok(Attended::Cancelled);
-            }
-            Some(attempt) = lines.attempts.recv() => emitter.emit(attempt_event(attempt)),
-            result = &mut work => return result.map(Attended::Done),
-            _ = tick.tick() => emitter.tick(),
-        }
-    }
-}
-
-/// Does a piece of work whose failed tries nobody is told of: a question, not a run.
-async fn quietly<T>(
-    work: impl Future<Output = Result<T, EngineError>>,
-    lines: &mut Lines,
-) -> Result<T, EngineError> {
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            biased;
-            result = &mut work => return result,
-            Some(_) = lines.attempts.recv() => {}
-        }
-    }
-}
+type Beginning = (Session, Vec<Vec<prepare::Prepared>>, Vec<(ObjectRef, Change)>);
 
 fn attempt_event(attempt: Attempt) -> EventKind {
     EventKind::AttemptFailed {
@@ -367,8 +434,27 @@ fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -
     if cancelled.is_some() && undone { Verdict::Cancelled } else { Verdict::Succeeded }
 }
 
-fn finish(emitter: &mut Emitter<'_>, verdict: Verdict, notes: Option<String>) -> Verdict {
+/// Returns the plan with the namespaces of its custom kinds, which only the cluster knows to be
+/// namespaced.
+fn settled(plan: &Plan, catalog: &Catalog) -> Plan {
+    let mut plan = plan.clone();
+    for kind in plan.open_kinds().clone() {
+        if let Some(resource) = catalog.preferred(&kind) {
+            plan.settle_kind(&kind, resource.namespaced);
+        }
+    }
+    plan
+}
+
+/// Tells the end of a run, whatever it was.
+fn conclude(
+    emitter: &mut Emitter<'_>,
+    result: Result<Verdict, EngineError>,
+    notes: Option<&str>,
+) -> Result<Verdict, EngineError> {
+    let verdict = result.clone().unwrap_or_else(|error| Verdict::Failed { reason: error.to_string() });
+    let notes = notes.filter(|_| verdict.is_success()).map(str::to_owned);
     let changes = emitter.changes();
-    emitter.emit(EventKind::RunFinished(RunFinished { verdict: verdict.clone(), changes, notes }));
-    verdict
+    emitter.emit(EventKind::RunFinished(RunFinished { verdict, changes, notes }));
+    result
 }

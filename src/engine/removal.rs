@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use futures::stream::{self, FuturesUnordered};
 use futures::{Stream, StreamExt as _};
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::EngineError;
 use super::emitter::Emitter;
-use super::retry::{Attempt, Tools};
+use super::retry::Tools;
+use super::run::Run;
 use super::secrets::GENERATED;
 use super::session::{CREATED_BY, Session, WIDTH, ask, namespace_ref, resource};
 use crate::cluster::{ApiError, Deletion, Propagation, Resource, Scope};
@@ -78,6 +79,12 @@ impl Removal {
         self.stages.iter().rev().flatten().map(|victim| (&victim.object, &victim.fate))
     }
 
+    /// Returns true when a stage deletes a Namespace.
+    fn takes_namespace(&self, stage: StageIdx) -> bool {
+        let goes = |victim: &Victim| victim.fate == Fate::Goes && victim.object.kind == "Namespace";
+        self.stages[stage.0].iter().any(goes)
+    }
+
     /// Returns true when nothing is there to delete.
     pub fn is_empty(&self) -> bool {
         !self.fates().any(|(_, fate)| *fate == Fate::Goes)
@@ -139,7 +146,7 @@ fn size(object: &Object, pointer: &str) -> String {
 
 /// Returns the claims that StatefulSets of the plan have made: they carry no label of ours, outlive their
 /// set, and are found by the set's selector and their name (`TEMPLATE-SET-ORDINAL`,
-/// controller/statefulset/stateful_set_utils.go).
+/// `controller/statefulset/stateful_set_utils.go`).
 async fn volume_claims(
     tools: &Tools,
     session: &Session,
@@ -190,16 +197,25 @@ struct Gone {
     result: Result<(), (ObjectRef, ApiError)>,
 }
 
-/// Deletes what goes, in the reverse order of the plan, and returns how each stage ended.
+/// How a teardown went.
+pub(super) struct Outcome {
+    /// The end of every stage, in the order of the plan, then of what belongs to none.
+    pub verdicts: Vec<Verdict>,
+    /// Why the run was cancelled, if it was.
+    pub cancelled: Option<CancelReason>,
+    /// How the lock was lost, if it was: the run ended there and then.
+    pub lock_lost: Option<String>,
+}
+
+/// Deletes what goes, in the reverse order of the plan.
 pub(super) async fn remove(
-    tools: &Tools,
+    run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+    lost: &mut (impl Future<Output = String> + Unpin),
     plan: &Plan,
     removal: &Removal,
-    cancels: &mut (impl Stream<Item = CancelReason> + Unpin),
-    lines: (&mut mpsc::Receiver<Attempt>, &watch::Sender<bool>),
     emitter: &mut Emitter<'_>,
-) -> (Vec<Verdict>, Option<CancelReason>) {
-    let (attempts, cancel) = lines;
+) -> Outcome {
+    let tools = run.tools();
     let beside = plan.stages().len();
     // What belongs to no stage waits for all of them: it may be what they stand on.
     let mut needs: Vec<Vec<StageIdx>> =
@@ -216,13 +232,14 @@ pub(super) async fn remove(
     let mut effects: VecDeque<Effect> = schedule.step(&Input::Begin).into();
     let mut verdicts = vec![Verdict::Cancelled; beside + 1];
     let mut tasks = FuturesUnordered::new();
-    let (mut cancelled, mut concluded) = (None, false);
+    let (mut cancelled, mut concluded, mut lock_goes) = (None, false, false);
     let mut tick = tokio::time::interval(super::deploy::TICK);
     loop {
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Start(stage) => {
                     tell_start(emitter, name(stage.0));
+                    lock_goes |= removal.takes_namespace(stage);
                     let deadline =
                         plan.stages().get(stage.0).map(|stage| tokio::time::Instant::now() + stage.deadline);
                     let tools = Tools { stage: name(stage.0), deadline, ..tools.clone() };
@@ -243,19 +260,23 @@ pub(super) async fn remove(
             }
         }
         if concluded && tasks.is_empty() {
-            return (verdicts, cancelled);
+            return Outcome { verdicts, cancelled, lock_lost: None };
         }
         tokio::select! {
             biased;
-            Some(reason) = cancels.next() => {
+            // The Lease goes with its namespace: its loss is then no loss.
+            why = &mut *lost, if !lock_goes => {
+                return Outcome { verdicts, cancelled, lock_lost: Some(why) };
+            }
+            Some(reason) = run.cancels.next() => {
                 emitter.emit(EventKind::CancelBegan { reason });
                 if cancelled.replace(reason).is_some() || reason == CancelReason::SecondInterrupt {
-                    return (verdicts, cancelled);
+                    return Outcome { verdicts, cancelled, lock_lost: None };
                 }
-                let _nobody_waits = cancel.send(true);
+                let _nobody_waits = run.cancel.send(true);
                 effects.extend(schedule.step(&Input::Cancel));
             }
-            Some(attempt) = attempts.recv() => emitter.emit(super::attempt_event(attempt)),
+            Some(attempt) = run.attempts.recv() => emitter.emit(super::attempt_event(attempt)),
             Some((stage, object, gone)) = news.recv() => {
                 emitter.emit(EventKind::ObjectDeleted { stage: name(stage), object, gone });
             }
@@ -309,7 +330,8 @@ pub(super) async fn close(
         if session.inventory.is_empty() {
             let request = format!("delete {parent}");
             let send = || tools.cluster.delete(maps, &parent, &uid, Propagation::Background);
-            ask(tools, &request, send).await?;
+            let deleted = tools.persist_write(&request, send).await;
+            deleted.map_err(|error| EngineError::request(request, error))?;
         } else {
             session.save_inventory(tools).await?;
         }

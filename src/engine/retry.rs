@@ -40,6 +40,10 @@ pub(super) struct Tools {
     pub cancelled: watch::Receiver<bool>,
     /// The stage the requests are for.
     pub stage: Option<StageId>,
+    /// Until when writes may go out: the life of the lock. `None` where no lock is held.
+    pub writes_until: watch::Receiver<Option<Instant>>,
+    /// The longest a request is tried for, whatever its error.
+    pub patience: Duration,
     /// When the stage's time is up: no wait goes on after that.
     pub deadline: Option<Instant>,
     /// Feeds the noise of the pauses.
@@ -73,13 +77,31 @@ impl Tools {
             };
             let Outcome::Retry { at_least, for_at_most } = outcome(&error) else { return Err(error) };
             let retry_in = delays.next().unwrap_or(for_at_most).max(at_least);
-            if began.elapsed() + retry_in > for_at_most || *self.cancelled.borrow() {
+            let too_long = began.elapsed() + retry_in > for_at_most.min(self.patience);
+            if too_long || *self.cancelled.borrow() {
                 return Err(error);
             }
             number += 1;
             self.tell(request, number, error, retry_in).await;
             self.unless_cancelled(tokio::time::sleep(retry_in)).await?;
         }
+    }
+
+    /// Sends a write as [`Tools::persist`] does, each try only while the lock is surely ours.
+    pub(super) async fn persist_write<T, F>(
+        &self,
+        request: &str,
+        mut send: impl FnMut() -> F,
+    ) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        self.persist(request, || {
+            let lost = self.writes_until.borrow().is_some_and(|until| Instant::now() >= until);
+            let sending = send();
+            async move { if lost { Err(ApiError::LockLost) } else { sending.await } }
+        })
+        .await
     }
 
     /// Waits for `wait`, or for the run's cancellation or the stage's deadline.
@@ -121,7 +143,10 @@ mod tests {
 
     /// Tools whose cluster is never asked: the tests bring their own answers.
     fn tools(attempts: mpsc::Sender<Attempt>, cancelled: watch::Receiver<bool>) -> Tools {
-        Tools { cluster: Cluster::silent(), attempts, cancelled, stage: None, deadline: None, seed: 1 }
+        let (_, writes_until) = watch::channel(None);
+        let patience = Duration::MAX;
+        let cluster = Cluster::silent();
+        Tools { cluster, attempts, cancelled, writes_until, patience, stage: None, deadline: None, seed: 1 }
     }
 
     fn refused(code: u16) -> ApiError {

@@ -72,8 +72,9 @@ pub(super) async fn read(
 pub(super) async fn write(tools: &Tools, session: &Session, wanted: &Object) -> Result<(), EngineError> {
     let resource = resource(&session.catalog, &kind())?;
     let name = wanted.reference();
-    ask(tools, &format!("apply {name}"), || tools.cluster.apply(resource, wanted)).await?;
-    Ok(())
+    let request = format!("apply {name}");
+    let written = tools.persist_write(&request, || tools.cluster.apply(resource, wanted)).await;
+    written.map(|_| ()).map_err(|error| EngineError::request(request, error))
 }
 
 /// Returns the reference of a generated Secret.

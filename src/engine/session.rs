@@ -2,6 +2,7 @@
 //! owned object as it is now. A handful of requests, most of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
@@ -17,6 +18,9 @@ use crate::readiness::{StorageClass, Surroundings};
 /// Requests in flight at once. The client speaks HTTP/1.1: each is a connection of its own, and beyond
 /// this width a small API server answers no faster (500 applies: 0.52–0.75 s at width 8 and more).
 pub(super) const WIDTH: usize = 16;
+/// How long a cluster that does not answer the first question is asked: a wrong address, or one that is
+/// down, is told soon; one that goes away later is waited for.
+const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// The annotation of a Namespace this program made: only such a one may be removed with the data.
 pub(super) const CREATED_BY: &str = "wesago/created-by";
 /// The field manager of a Namespace's creation. Not the one of applies: those would drop the annotation.
@@ -28,8 +32,6 @@ pub(super) struct Session {
     pub catalog: Catalog,
     /// What the plan owns.
     pub inventory: Inventory,
-    /// True when the inventory was there already.
-    pub known: bool,
     /// Where a watch of a scope goes on.
     pub resource_versions: BTreeMap<Scope, String>,
     /// Every owned object as it is; of kinds in [`settles_at_once`] only the metadata.
@@ -60,13 +62,17 @@ pub(super) fn settles_at_once(kind: &GroupKind) -> bool {
 }
 
 impl Session {
+    /// Asks what kinds are served: the first question to a cluster, and so the one that finds it away.
+    pub(super) async fn discover(tools: &Tools) -> Result<Catalog, EngineError> {
+        let tools = Tools { patience: FIRST_ANSWER_WITHIN, ..tools.clone() };
+        ask(&tools, "discover the served kinds", || tools.cluster.discover()).await
+    }
+
     /// Reads the cluster.
-    pub(super) async fn open(tools: &Tools, plan: &Plan) -> Result<Self, EngineError> {
-        let catalog = ask(tools, "discover the served kinds", || tools.cluster.discover()).await?;
+    pub(super) async fn read(tools: &Tools, plan: &Plan, catalog: Catalog) -> Result<Self, EngineError> {
         let parent = Inventory::new(plan.name(), plan.namespace()).parent();
         let maps = resource(&catalog, &parent.group_kind())?;
         let found = ask(tools, &format!("get {parent}"), || tools.cluster.get(maps, &parent)).await?;
-        let known = found.is_some();
         let inventory = match found {
             Some(parent) => Inventory::parse(plan.name(), plan.namespace(), &parent)?,
             None => Inventory::new(plan.name(), plan.namespace()),
@@ -77,7 +83,6 @@ impl Session {
             surroundings: Surroundings { served: catalog.served().collect(), ..Surroundings::default() },
             catalog,
             inventory,
-            known,
             resource_versions: BTreeMap::new(),
             live: BTreeMap::new(),
         };
@@ -109,9 +114,13 @@ impl Session {
     }
 
     /// Makes the plan's namespace when it is missing, marked as ours, and returns true when it was made.
-    pub(super) async fn ensure_namespace(&self, tools: &Tools, plan: &Plan) -> Result<bool, EngineError> {
+    pub(super) async fn ensure_namespace(
+        tools: &Tools,
+        catalog: &Catalog,
+        plan: &Plan,
+    ) -> Result<bool, EngineError> {
         let kind = GroupKind { group: String::new(), kind: "Namespace".to_owned() };
-        let resource = resource(&self.catalog, &kind)?;
+        let resource = resource(catalog, &kind)?;
         let name = namespace_ref(plan.namespace());
         let found = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
         if let Some(found) = found {
@@ -131,7 +140,7 @@ impl Session {
         {
             Ok(_) => Ok(true),
             // Somebody else was a moment faster.
-            Err(EngineError::Request { error: ApiError::Refused(refusal), .. }) if refusal.code == 409 => {
+            Err(EngineError::Request { error, .. }) if error.refusal().is_some_and(|no| no.code == 409) => {
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -145,9 +154,10 @@ impl Session {
         let wanted = Object::new(self.inventory.to_value())
             .map_err(|cause| EngineError::Internal(cause.to_string()))?;
         let manager = format!("{FIELD_MANAGER}-applyset");
+        let request = format!("write the inventory {parent}");
         let send = || tools.cluster.apply_as(&manager, resource, &wanted);
-        ask(tools, &format!("write the inventory {parent}"), send).await?;
-        Ok(())
+        let written = tools.persist_write(&request, send).await;
+        written.map(|_| ()).map_err(|error| EngineError::request(request, error))
     }
 }
 

@@ -31,7 +31,9 @@ pub(super) async fn survey(
     plan: &Plan,
     now: Timestamp,
 ) -> Result<Vec<StatusRow>, EngineError> {
-    let session = Session::open(tools, plan).await?;
+    let catalog = Session::discover(tools).await?;
+    let plan = &super::settled(plan, &catalog);
+    let session = Session::read(tools, plan, catalog).await?;
     let mut rows = Vec::new();
     for (index, object) in plan.objects() {
         let id = plan.stage(index).id.clone();

@@ -102,7 +102,7 @@ impl Tools {
         live: Option<&Object>,
     ) -> Result<Written, ApiError> {
         let request = format!("apply {}", wanted.reference());
-        let mut written = self.persist(&request, || self.cluster.apply(resource, wanted)).await?;
+        let mut written = self.persist_write(&request, || self.cluster.apply(resource, wanted)).await?;
         let before = live.map(Object::resource_version);
         if before == Some(written.object.resource_version()) {
             written.change = Change::Unchanged;
@@ -134,7 +134,7 @@ impl Tools {
     ) -> Result<Deletion, ApiError> {
         let request = format!("delete {name}");
         let send = || self.cluster.delete(resource, name, uid, propagation);
-        self.persist(&request, send).await
+        self.persist_write(&request, send).await
     }
 
     /// Waits until a life of an object is over, by a watch on its name.

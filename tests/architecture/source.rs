@@ -233,12 +233,12 @@ fn text<'a>(tokens: &[Token<'a>], at: usize) -> &'a str {
 
 #[test]
 fn comments_and_literals_are_not_code() {
-    let source = r###"
+    let source = r##"
         // crate::a
         /* crate::b /* nested */ crate::c */
         let x = "crate::d \" crate::e"; let y = r#"crate::f " "#; let z = b"crate::g";
         let c = '"'; let l: &'static str = '\''; crate::real;
-    "###;
+    "##;
     let found: Vec<_> = paths(&tokens(source))
         .into_iter()
         .filter(|path| path.segments.first() == Some(&"crate"))

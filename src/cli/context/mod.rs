@@ -3,6 +3,7 @@
 
 mod files;
 mod kubeconfig;
+mod process;
 mod secrets;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 
 pub(super) use files::{BuiltInFiles, DiskFiles, exists};
 pub(super) use kubeconfig::{Connection, IN_CLUSTER, connect, current_context};
+pub(super) use process::holder;
 pub(super) use secrets::ProcessSecrets;
 
 use crate::clock::Clock;

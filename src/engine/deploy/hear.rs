@@ -1,0 +1,204 @@
+//! What a deploy hears: answers, observations, the passing of time, interrupts. Each is taken in at once,
+//! and the stage it concerns goes on in the same instant.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::{Deploy, Done};
+use crate::cluster::{ApiError, Observation, Scope, Written};
+use crate::engine::attempt_event;
+use crate::engine::retry::Attempt;
+use crate::engine::tasks::describe;
+use crate::event::{CancelReason, EventKind};
+use crate::inventory::Inventory;
+use crate::object::{Change, Object, ObjectRef};
+use crate::plan::{Check, StageIdx};
+use crate::schedule::Input;
+
+impl Deploy<'_, '_> {
+    pub(super) fn task_done(&mut self, done: Done) {
+        match done {
+            Done::Written { stage, index, result } => self.written(stage, index, result),
+            Done::Rediscovered { stage, result } => match result {
+                Ok(catalog) => {
+                    self.session.surroundings.served = catalog.served().collect();
+                    self.session.catalog = catalog;
+                    self.advance(stage);
+                }
+                Err(error) => self.fail(stage, format!("discover the served kinds: {error}")),
+            },
+            Done::Checked { stage, check, tries, passed, answer } => {
+                self.checked(stage, check, tries, passed, answer);
+            }
+            Done::Explained { stage, verdict, causes } => {
+                for cause in causes {
+                    self.emitter.emit(EventKind::CauseFound(cause));
+                }
+                let step = self.stages[stage.0].settle(verdict);
+                self.act(stage, Some(step));
+                self.drain();
+            }
+        }
+    }
+
+    pub(super) fn written(&mut self, stage: StageIdx, index: usize, result: Result<Written, ApiError>) {
+        let wanted = self.stages[stage.0].objects[index].prepared.wanted.clone();
+        let object = wanted.reference();
+        let written = match result {
+            Ok(written) => written,
+            Err(ApiError::Interrupted) => return self.advance(stage),
+            Err(error) => return self.fail(stage, format!("apply {object}: {}", refusal_text(&error))),
+        };
+        for message in written.warnings {
+            self.emitter.emit(EventKind::Warned { message: format!("{object}: {message}") });
+        }
+        match Inventory::record_of(&wanted, &written.object) {
+            Some(record) if self.session.inventory.record(&object) == Some(&record) => {}
+            Some(record) => {
+                self.session.inventory.remember(object.clone(), record);
+                self.inventory_changed = true;
+            }
+            None => {}
+        }
+        let change = written.change;
+        self.emitter.emit(EventKind::ObjectApplied { stage: Some(self.name(stage)), object, change });
+        let changed = change != Change::Unchanged;
+        let now = self.clock.now();
+        let news =
+            self.stages[stage.0].accepted(index, written.object, changed, &self.session.surroundings, now);
+        if news {
+            self.tell_readiness(stage, index);
+        }
+        self.keep_watching(stage, index);
+        self.advance(stage);
+    }
+
+    pub(super) fn checked(
+        &mut self,
+        stage: StageIdx,
+        check: usize,
+        tries: u32,
+        passed: bool,
+        answer: String,
+    ) {
+        if !self.stages[stage.0].is_checking() {
+            return self.advance(stage);
+        }
+        let Check::Http(question) = &self.plan.stages()[stage.0].checks[check];
+        let asked = describe(question);
+        self.emitter.emit(EventKind::CheckAnswered { stage: self.name(stage), check: asked, passed, answer });
+        if passed {
+            self.stages[stage.0].check_passed();
+        }
+        if passed || self.cancelled.is_some() {
+            self.advance(stage);
+        } else {
+            self.check(stage, check, tries);
+        }
+    }
+
+    pub(super) fn fail(&mut self, stage: StageIdx, reason: String) {
+        if self.stages[stage.0].is_running() && !self.stages[stage.0].is_explaining() {
+            let step = self.stages[stage.0].fail(reason);
+            self.act(stage, Some(step));
+        }
+    }
+
+    pub(super) fn observed(&mut self, scope: &Scope, observation: Observation) {
+        match observation {
+            Observation::Seen(object) => self.saw(&object.reference(), Some(object)),
+            Observation::Gone(name) => self.saw(&name, None),
+            Observation::Relisted(objects) => self.relisted(scope, objects),
+            Observation::Lost { attempt, error, retry_in } => self.attempt_failed(Attempt {
+                stage: None,
+                request: format!("watch {}", scope.resource.plural),
+                number: attempt,
+                error,
+                retry_in,
+            }),
+        }
+    }
+
+    /// Takes in a whole scope: what is not in it is gone.
+    pub(super) fn relisted(&mut self, scope: &Scope, objects: Vec<Object>) {
+        let mut present = BTreeSet::new();
+        for object in objects {
+            let name = object.reference();
+            present.insert(name.clone());
+            self.saw(&name, Some(object));
+        }
+        let kind = scope.resource.group_kind();
+        let in_scope = |name: &&ObjectRef| {
+            name.group_kind() == kind && (scope.namespace.is_none() || name.namespace == scope.namespace)
+        };
+        let absent: Vec<ObjectRef> =
+            self.places.keys().filter(in_scope).filter(|name| !present.contains(*name)).cloned().collect();
+        for name in absent {
+            self.saw(&name, None);
+        }
+    }
+
+    pub(super) fn saw(&mut self, name: &ObjectRef, object: Option<Object>) {
+        let Some(&(stage, index)) = self.places.get(name) else { return };
+        if !self.stages[stage.0].is_running() {
+            return;
+        }
+        let now = self.clock.now();
+        if self.stages[stage.0].observed(index, object, &self.session.surroundings, now) {
+            self.tell_readiness(stage, index);
+            self.advance(stage);
+        }
+    }
+
+    pub(super) fn time_passed(&mut self) {
+        let (instant, now) = (Instant::now(), self.clock.now());
+        for stage in (0..self.stages.len()).map(StageIdx) {
+            if self.stages[stage.0].deadline().is_some_and(|deadline| deadline <= instant) {
+                let step = self.stages[stage.0].time_out();
+                self.act(stage, Some(step));
+                continue;
+            }
+            for index in self.stages[stage.0].on_time(&self.session.surroundings, now) {
+                self.tell_readiness(stage, index);
+                self.advance(stage);
+            }
+        }
+    }
+
+    /// Takes an interrupt and returns true when the loop is to end at once.
+    pub(super) fn cancel(&mut self, reason: CancelReason) -> bool {
+        if self.cancelled.is_some_and(|earlier| earlier >= reason) && reason != CancelReason::SecondInterrupt
+        {
+            return false;
+        }
+        self.emitter.emit(EventKind::CancelBegan { reason });
+        self.cancelled = Some(reason);
+        if reason == CancelReason::SecondInterrupt {
+            return true;
+        }
+        // Waits and pauses inside tasks end; requests in flight are answered.
+        let _nobody_waits = self.cancel.send(true);
+        self.queue.clear();
+        self.feed(&Input::Cancel);
+        for stage in (0..self.stages.len()).map(StageIdx) {
+            if self.stages[stage.0].is_running() {
+                self.advance(stage);
+            }
+        }
+        false
+    }
+
+    pub(super) fn attempt_failed(&mut self, attempt: Attempt) {
+        self.emitter.emit(attempt_event(attempt));
+    }
+}
+
+/// Returns what a refusal says, with the owners of a conflict.
+fn refusal_text(error: &ApiError) -> String {
+    let Some(refusal) = error.refusal().filter(|refusal| refusal.is_field_conflict()) else {
+        return error.to_string();
+    };
+    let owned = refusal.causes.iter().map(|cause| format!("{} ({})", cause.field, cause.message));
+    format!("somebody else owns {}", owned.collect::<Vec<_>>().join(", "))
+}

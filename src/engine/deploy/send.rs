@@ -1,0 +1,75 @@
+//! What a deploy sends: each request becomes a task, or a watch, and comes back to the loop as news.
+
+use futures::StreamExt as _;
+
+use super::{Deploy, Done};
+use crate::engine::explain::explain;
+use crate::engine::session::settles_at_once;
+use crate::engine::tasks::pause_after_check;
+use crate::event::Verdict;
+use crate::object::Object;
+use crate::plan::{Check, StageIdx};
+
+impl Deploy<'_, '_> {
+    pub(super) fn write(&mut self, stage: StageIdx, index: usize) {
+        let tracked = &self.stages[stage.0].objects[index];
+        let wanted = tracked.prepared.wanted.clone();
+        let live = tracked.prepared.live.clone();
+        let manner = self.stages[stage.0].manner(index);
+        let resource = self.session.resource(&wanted);
+        let tools = self.tools_for(stage, &wanted.reference().to_string());
+        let task = async move {
+            let result = match resource {
+                Ok(resource) => tools.write(&resource, &wanted, live.as_ref(), manner).await,
+                Err(error) => Err(error),
+            };
+            Done::Written { stage, index, result }
+        };
+        self.queue.push_back((stage, Box::pin(task)));
+    }
+
+    pub(super) fn check(&mut self, stage: StageIdx, check: usize, tries: u32) {
+        let Check::Http(question) = self.plan.stages()[stage.0].checks[check].clone();
+        let namespace = self.plan.namespace().to_owned();
+        let tools = self.tools_for(stage, "check");
+        let task = async move {
+            if tries > 0 {
+                tokio::time::sleep(pause_after_check(tries)).await;
+            }
+            let (passed, answer) = tools.check(&namespace, &question).await;
+            Done::Checked { stage, check, tries: tries + 1, passed, answer }
+        };
+        self.queue.push_back((stage, Box::pin(task)));
+    }
+
+    pub(super) fn explain(&mut self, stage: StageIdx, verdict: Verdict) {
+        let unready: Vec<Object> = self.stages[stage.0].unready().cloned().collect();
+        let tools = self.tools_for(stage, "explain");
+        let catalog = self.session.catalog.clone();
+        let name = self.name(stage);
+        let task = async move {
+            let causes = explain(&tools, &catalog, &name, &unready).await;
+            Done::Explained { stage, verdict, causes }
+        };
+        self.queue.push_back((stage, Box::pin(task)));
+    }
+
+    /// Opens the watch an object that is not current needs, once per kind and namespace, from the state
+    /// the run began with: nothing that happened since is missed.
+    pub(super) fn keep_watching(&mut self, stage: StageIdx, index: usize) {
+        let tracked = &self.stages[stage.0].objects[index];
+        let wanted = &tracked.prepared.wanted;
+        if tracked.is_current() || settles_at_once(&wanted.reference().group_kind()) {
+            return;
+        }
+        let Some(resource) = self.session.catalog.preferred(&wanted.reference().group_kind()) else { return };
+        let scope = self.session.scope(resource, wanted.namespace());
+        if !self.watched.insert(scope.clone()) {
+            return;
+        }
+        let from = self.session.resource_versions.get(&scope).cloned();
+        let seed = self.entropy.fork(&scope.resource.plural).seed();
+        let stream = self.tools.cluster.watch(scope.clone(), from, seed);
+        self.watches.push(stream.map(move |observation| (scope.clone(), observation)).boxed());
+    }
+}

@@ -1,6 +1,8 @@
 //! The real binary, as a person or a script meets it: help, exit codes, and what it says about mistakes.
 //! No cluster is needed: the one that is asked is a loopback port on which nobody listens.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -89,21 +91,9 @@ fn help_names_the_commands_and_every_exit_code() {
       help      Print this message or the help of the given subcommand(s)
 
     Options:
-          --color <WHEN>
-              When to use colours
-
-              Possible values:
-              - auto:   On a terminal, unless `NO_COLOR` is set
-              - always: Always
-              - never:  Never
-              
-              [default: auto]
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-      -V, --version
-              Print version
+          --color <WHEN>  When to use colours: auto, always or never [default: auto]
+      -h, --help          Print help
+      -V, --version       Print version
 
     Exit codes:
       0    done
@@ -138,8 +128,7 @@ fn help_of_deploy() {
           --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --color <WHEN>       When to use colours [default: auto] [possible values: auto, always,
-                               never]
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing
@@ -180,8 +169,7 @@ fn help_of_teardown() {
           --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --color <WHEN>       When to use colours [default: auto] [possible values: auto, always,
-                               never]
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --delete-data        Remove volumes, generated secrets and the namespace too
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]

@@ -20,6 +20,7 @@ mod session;
 mod stage;
 mod survey;
 mod tasks;
+mod vigil;
 
 use futures::Stream;
 use jiff::Timestamp;

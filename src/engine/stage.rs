@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::prepare::{Prepared, Todo};
 use super::tasks::Manner;
 use crate::event::Verdict;
-use crate::object::{Object, write_rank};
+use crate::object::{LAST_WRITE_RANK, Object, write_rank};
 use crate::readiness::{Readiness, Receipt, Surroundings, assess};
 
 /// Time is asked again no sooner than this.
@@ -227,10 +227,12 @@ impl StageRun {
         if self.needs_discovery {
             return Some(Step::Rediscover);
         }
-        let next = self.unsent(rank + 1);
-        if !next.is_empty() {
-            self.phase = Phase::Writing { rank: rank + 1 };
-            return Some(Step::Write(next));
+        for next_rank in rank + 1..=LAST_WRITE_RANK {
+            self.phase = Phase::Writing { rank: next_rank };
+            let next = self.unsent(next_rank);
+            if !next.is_empty() {
+                return Some(Step::Write(next));
+            }
         }
         if !self.objects.iter().all(Tracked::is_current) {
             return None;

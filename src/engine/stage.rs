@@ -64,11 +64,12 @@ impl Tracked {
     }
 }
 
-/// Returns true when `object` is an earlier state of the same life than `known`. Resource versions of one
-/// kind can be compared as numbers (KEP-5504); where they cannot, the later arrival wins.
+/// Returns true when `object` is an earlier state than `known`, of its life or of one before: after a Job
+/// was made anew, the watch still tells the end of the old one. Resource versions of one kind can be
+/// compared as numbers (KEP-5504); where they cannot, the later arrival wins.
 fn is_older(object: &Object, known: &Object) -> bool {
     let number = |object: &Object| object.resource_version().parse::<u64>().ok();
-    object.uid() == known.uid() && number(object).zip(number(known)).is_some_and(|(new, old)| new < old)
+    number(object).zip(number(known)).is_some_and(|(new, old)| new < old)
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -358,5 +359,27 @@ impl StageRun {
             Todo::Write(manner) => manner,
             Todo::Nothing => Manner::Apply,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::is_older;
+    use crate::object::Object;
+
+    fn job(uid: &str, resource_version: &str) -> Object {
+        let metadata = json!({"name": "x", "uid": uid, "resourceVersion": resource_version});
+        Object::new(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn what_a_watch_still_tells_of_the_life_before_is_older() {
+        let made_anew = job("u-2", "1005");
+        assert!(is_older(&job("u-1", "1003"), &made_anew), "the old one, being deleted");
+        assert!(!is_older(&job("u-2", "1005"), &made_anew), "the answer itself, seen again");
+        assert!(!is_older(&job("u-3", "1010"), &made_anew), "replaced by somebody");
+        assert!(!is_older(&job("u-2", "later"), &made_anew), "not a number: the later arrival wins");
     }
 }

@@ -8,7 +8,8 @@ SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
 CARGO   := cargo
 PYTHON  := /usr/bin/python3
-FORUM   := curl --fail --silent --show-error --max-time 10 --header "Host: wesago.k3s" http://127.0.0.1
+FORUM   := curl --fail --silent --show-error --max-time 10 --retry 10 --retry-delay 1 --retry-all-errors \
+             --header "Host: wesago.k3s" http://127.0.0.1
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.89 or newer with rustup" >&2; exit 1; }

@@ -20,7 +20,7 @@ use kube::core::WatchEvent;
 use serde_json::Value;
 
 use super::{ApiError, Cluster, Refusal, Scope, request, within};
-use crate::object::{Object, ObjectRef};
+use crate::object::Object;
 
 /// The server closes a watch after this long; bookmarks keep the resource version fresh meanwhile.
 const WATCH_FOR: Duration = Duration::from_secs(290);
@@ -48,8 +48,8 @@ pub enum Observation {
     Relisted(Vec<Object>),
     /// An object as it is now.
     Seen(Object),
-    /// An object is gone.
-    Gone(ObjectRef),
+    /// An object is gone; this is its last state. Another life of it may be there already.
+    Gone(Object),
     /// The connection failed; it is tried again.
     Lost {
         /// Which failure in a row it is, from 1.
@@ -173,9 +173,7 @@ impl Watch {
             WatchEvent::Added(value) | WatchEvent::Modified(value) => {
                 self.object(value).map(Observation::Seen)
             }
-            WatchEvent::Deleted(value) => {
-                self.object(value).map(|object| Observation::Gone(object.reference()))
-            }
+            WatchEvent::Deleted(value) => self.object(value).map(Observation::Gone),
             WatchEvent::Error(status) => {
                 self.events = None;
                 let error = ApiError::Refused(Refusal::from_status(status.code, *status, None));

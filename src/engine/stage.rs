@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::prepare::{Prepared, Todo};
 use super::tasks::Manner;
 use crate::event::Verdict;
-use crate::object::{LAST_WRITE_RANK, Object, write_rank};
+use crate::object::{LAST_WRITE_RANK, Object, Uid, write_rank};
 use crate::readiness::{Readiness, Receipt, Surroundings, assess};
 
 /// Time is asked again no sooner than this.
@@ -321,6 +321,15 @@ impl StageRun {
             .iter()
             .filter(|tracked| !tracked.is_current())
             .filter_map(|tracked| tracked.live.as_ref())
+    }
+
+    /// Returns the life of an object we wrote, or last saw.
+    pub(super) fn life(&self, index: usize) -> Option<Uid> {
+        let tracked = &self.objects[index];
+        match &tracked.actuation {
+            Actuation::Accepted(receipt) => Some(receipt.uid.clone()),
+            Actuation::Unsent | Actuation::InFlight => tracked.live.as_ref().and_then(Object::uid),
+        }
     }
 
     /// Returns true between start and end.

@@ -158,9 +158,12 @@ impl Tools {
             match observation {
                 Observation::Relisted(objects) if !objects.iter().any(is_it) => return Ok(()),
                 Observation::Seen(object) if !is_it(&object) => return Ok(()),
-                Observation::Gone(_) => return Ok(()),
+                Observation::Gone(object) if is_it(&object) => return Ok(()),
                 Observation::Lost { error, .. } if error.is_forbidden() => return Err(error),
-                Observation::Relisted(_) | Observation::Seen(_) | Observation::Lost { .. } => {}
+                Observation::Relisted(_)
+                | Observation::Seen(_)
+                | Observation::Gone(_)
+                | Observation::Lost { .. } => {}
             }
         }
         Ok(())

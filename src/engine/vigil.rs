@@ -72,8 +72,8 @@ impl Vigil {
             Observation::Seen(object) => {
                 self.objects.insert(object.reference(), object);
             }
-            Observation::Gone(name) => {
-                self.objects.remove(&name);
+            Observation::Gone(object) => {
+                self.objects.remove(&object.reference());
             }
             Observation::Relisted(objects) => {
                 let kind = scope.resource.group_kind();

@@ -109,7 +109,7 @@ impl Deploy<'_, '_> {
     pub(super) fn observed(&mut self, scope: &Scope, observation: Observation) {
         match observation {
             Observation::Seen(object) => self.saw(&object.reference(), Some(object)),
-            Observation::Gone(name) => self.saw(&name, None),
+            Observation::Gone(object) => self.saw_end(&object),
             Observation::Relisted(objects) => self.relisted(scope, objects),
             Observation::Lost { attempt, error, retry_in } => self.attempt_failed(Attempt {
                 stage: None,
@@ -136,6 +136,15 @@ impl Deploy<'_, '_> {
         let absent: Vec<ObjectRef> =
             self.places.keys().filter(in_scope).filter(|name| !present.contains(*name)).cloned().collect();
         for name in absent {
+            self.saw(&name, None);
+        }
+    }
+
+    /// Takes in the end of one life of an object; the end of an earlier one is no news.
+    fn saw_end(&mut self, object: &Object) {
+        let name = object.reference();
+        let known = self.places.get(&name).and_then(|&(stage, index)| self.stages[stage.0].life(index));
+        if known.is_none_or(|known| object.uid().is_none_or(|ended| ended == known)) {
             self.saw(&name, None);
         }
     }

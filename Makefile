@@ -32,15 +32,19 @@ check: tools
 test: check python-tests sandbox-tests forum-tests
 
 python-tests:
-	$(PYTHON) -m unittest discover -s sandbox/tests
+	sandbox/tests/run unit
 	$(PYTHON) -m unittest discover -s images/website/tests
+	$(PYTHON) -m unittest discover -s images/wesago/tests
 
+# real clusters started, killed, healed and taken down, in a network of their own
 sandbox-tests:
 	$(SANDBOX) build
-	$(SANDBOX) selftest
+	sandbox/tests/run real --own-network
 
+# the whole forum; removes what `make demo` deployed, and the cluster at the end
 forum-tests:
 	$(SANDBOX) up
+	sh tests/manifests/postgres-init.sh
 	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
 	$(SANDBOX) down
 

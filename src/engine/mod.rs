@@ -180,15 +180,13 @@ impl Engine {
         let result = {
             let mut lost = std::pin::pin!(lock.keep(&tools));
             let begin = self.begin(&tools, plan, sources, catalog);
-            match run.attend_held(begin, &mut lost, emitter).await? {
-                Some(beginning) => self.go_through(plan, beginning, run, &mut lost, emitter).await,
-                None => Ok(Verdict::Cancelled),
+            match run.attend_held(begin, &mut lost, emitter).await {
+                Ok(Some(beginning)) => self.go_through(plan, beginning, run, &mut lost, emitter).await,
+                Ok(None) => Ok(Verdict::Cancelled),
+                Err(error) => Err(error),
             }
         };
-        if !matches!(result, Err(EngineError::LockLost { .. })) {
-            run.finally(lock.release(&run.closing_tools()), emitter).await?;
-        }
-        result
+        give_back(&lock, run, result, emitter).await
     }
 
     /// Goes through the DAG and saves what was written.
@@ -297,17 +295,15 @@ impl Engine {
                 let removal = removal::work_out(&tools, &session, plan, delete_data).await?;
                 Ok((session, removal))
             };
-            match run.attend_held(begin, &mut lost, emitter).await? {
-                Some((session, removal)) => {
+            match run.attend_held(begin, &mut lost, emitter).await {
+                Ok(Some((session, removal))) => {
                     self.take_apart(plan, session, &removal, run, &mut lost, emitter).await
                 }
-                None => Ok(Verdict::Cancelled),
+                Ok(None) => Ok(Verdict::Cancelled),
+                Err(error) => Err(error),
             }
         };
-        if !matches!(result, Err(EngineError::LockLost { .. })) {
-            run.finally(lock.release(&run.closing_tools()), emitter).await?;
-        }
-        result
+        give_back(&lock, run, result, emitter).await
     }
 
     /// Goes through the DAG backwards, and proves that what should be gone is gone.
@@ -433,6 +429,20 @@ fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -
     }
     let undone = verdicts.iter().any(|verdict| !verdict.is_success());
     if cancelled.is_some() && undone { Verdict::Cancelled } else { Verdict::Succeeded }
+}
+
+/// Ends a locked run however it went: gives the lock back, unless somebody else has it.
+async fn give_back(
+    lock: &Lock,
+    run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+    result: Result<Verdict, EngineError>,
+    emitter: &mut Emitter<'_>,
+) -> Result<Verdict, EngineError> {
+    if matches!(result, Err(EngineError::LockLost { .. })) {
+        return result;
+    }
+    let released = run.finally(lock.release(&run.closing_tools()), emitter).await;
+    result.and_then(|verdict| released.map(|()| verdict))
 }
 
 /// Returns the plan with the namespaces of its custom kinds, which only the cluster knows to be

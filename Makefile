@@ -2,7 +2,7 @@
 # make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
 # make test   everything, on a real cluster
 # make down   removes the cluster again
-.PHONY: demo check test down tools python-tests sandbox-tests forum-tests
+.PHONY: demo check test down tools python-tests sandbox-tests postgres-tests forum-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
@@ -29,7 +29,7 @@ check: tools
 	$(CARGO) test --locked
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check python-tests sandbox-tests forum-tests
+test: check python-tests sandbox-tests postgres-tests forum-tests
 
 python-tests:
 	sandbox/tests/run unit
@@ -41,10 +41,16 @@ sandbox-tests:
 	$(SANDBOX) build
 	sandbox/tests/run real --own-network
 
+# the members' init scripts with PostgreSQL's own programs; Debian's package is not to start a server here
+postgres-tests:
+	@[ -x /usr/lib/postgresql/15/bin/initdb ] || { mkdir -p /etc/postgresql-common \
+	  && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends postgresql-15; }
+	tests/manifests/postgres-init.sh
+
 # the whole forum; removes what `make demo` deployed, and the cluster at the end
 forum-tests:
 	$(SANDBOX) up
-	sh tests/manifests/postgres-init.sh
 	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
 	$(SANDBOX) down
 

@@ -49,8 +49,14 @@ impl Deploy<'_, '_> {
         let tools = self.tools_for(stage, "explain");
         let catalog = self.session.catalog.clone();
         let name = self.name(stage);
+        let place = |object: &Object| {
+            let name = object.reference();
+            let place = self.plan.place(&name)?.file_line();
+            Some((name, place))
+        };
+        let places = unready.iter().filter_map(place).collect();
         let task = async move {
-            let causes = explain(&tools, &catalog, &name, &unready).await;
+            let causes = explain(&tools, &catalog, &name, &unready, &places).await;
             Done::Explained { stage, verdict, causes }
         };
         self.queue.push_back((stage, Box::pin(task)));

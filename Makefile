@@ -2,13 +2,14 @@
 # make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
 # make test   everything, on a real cluster
 # make down   removes the cluster again
-.PHONY: demo check test down tools python-tests sandbox-tests forum-tests
+.PHONY: demo check test down tools python-tests sandbox-tests postgres-tests forum-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
 CARGO   := cargo
 PYTHON  := /usr/bin/python3
-FORUM   := curl --fail --silent --show-error --max-time 10 --header "Host: wesago.k3s" http://127.0.0.1
+FORUM   := curl --fail --silent --show-error --max-time 10 --retry 10 --retry-delay 1 --retry-all-errors \
+             --header "Host: wesago.k3s" http://127.0.0.1
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.89 or newer with rustup" >&2; exit 1; }
@@ -28,16 +29,26 @@ check: tools
 	$(CARGO) test --locked
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check python-tests sandbox-tests forum-tests
+test: check python-tests sandbox-tests postgres-tests forum-tests
 
 python-tests:
-	$(PYTHON) -m unittest discover -s sandbox/tests
+	sandbox/tests/run unit
 	$(PYTHON) -m unittest discover -s images/website/tests
+	$(PYTHON) -m unittest discover -s images/wesago/tests
 
+# real clusters started, killed, healed and taken down, in a network of their own
 sandbox-tests:
 	$(SANDBOX) build
-	$(SANDBOX) selftest
+	sandbox/tests/run real --own-network
 
+# the members' init scripts with PostgreSQL's own programs; Debian's package is not to start a server here
+postgres-tests:
+	@[ -x /usr/lib/postgresql/15/bin/initdb ] || { mkdir -p /etc/postgresql-common \
+	  && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends postgresql-15; }
+	tests/manifests/postgres-init.sh
+
+# the whole forum; removes what `make demo` deployed, and the cluster at the end
 forum-tests:
 	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test forum -- --nocapture

@@ -135,6 +135,9 @@ pub struct CauseFound {
     pub reason: String,
     /// What it says about it.
     pub message: String,
+    /// Where the object of the plan is written, such as `manifests/django/deployment.yaml:12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The last lines of the culprit's log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,

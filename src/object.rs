@@ -273,11 +273,18 @@ impl fmt::Display for Change {
     }
 }
 
-/// Returns the place of a kind in the order of writes inside one stage: a Namespace and a CRD must be
-/// there before what lives in them; all the rest goes at once.
+/// The last rank of [`write_rank`].
+pub const LAST_WRITE_RANK: u8 = 2;
+
+/// Returns the place of a kind in the order of writes inside one stage. A Namespace and a CRD must be there
+/// before what lives in them. What a pod reads as it starts comes before the pods: a kubelet that does not
+/// find a ConfigMap looks again only after seconds (`pod_workers`, volume manager), a write takes
+/// milliseconds. All the rest goes at once.
 pub fn write_rank(kind: &str) -> u8 {
     match kind {
         "Namespace" | "CustomResourceDefinition" => 0,
-        _ => 1,
+        "ConfigMap" | "Secret" | "ServiceAccount" | "Role" | "RoleBinding" | "ClusterRole"
+        | "ClusterRoleBinding" | "PriorityClass" | "StorageClass" => 1,
+        _ => LAST_WRITE_RANK,
     }
 }

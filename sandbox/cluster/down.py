@@ -120,8 +120,7 @@ class Down:
     def _remove_outside(self):
         """Removes what the programs insist on putting outside the state folder."""
         remove_links_into(Path("/var/log/containers"), self._layout.state)
-        for path in Path("/var/lib/cni/results").glob(f"{self._layout.tag}-node*"):
-            path.unlink()
+        remove_results_of(Path("/var/lib/cni/results"), self._layout.state)
         remove_dead_sockets(Path("/run/containerd/s"))
         if "/var/lib/kubelet" not in self._before["folders"]:
             shutil.rmtree("/var/lib/kubelet", ignore_errors=True)
@@ -173,6 +172,14 @@ def remove_links_into(folder, target):
     if folder.is_dir():
         for path in folder.iterdir():
             if path.is_symlink() and os.readlink(path).startswith(f"{target}/"):
+                path.unlink()
+
+
+def remove_results_of(folder, state):
+    """Removes what the CNI library remembers of pods whose namespaces were below the state folder."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if f"{state}/".encode() in path.read_bytes():
                 path.unlink()
 
 

@@ -39,7 +39,7 @@ def write(path, authority, identity, server):
 def user_file(environment=os.environ):
     """Returns the user's kubeconfig that is written to: the first of KUBECONFIG, or the default."""
     first = environment.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return Path(first) if first else Path(environment.get("HOME") or "/root") / ".kube" / "config"
+    return Path(first) if first else Path(environment.get("HOME") or Path.home()) / ".kube" / "config"
 
 
 class UserContext:

@@ -24,7 +24,7 @@ class Layout:
     @classmethod
     def from_environment(cls, environment=os.environ):
         """Reads the folders from the environment, with the documented defaults."""
-        home = Path(environment.get("HOME") or "/root")
+        home = Path(environment.get("HOME") or Path.home())
         cache = environment.get("WESAGO_SANDBOX_CACHE") or home / ".cache" / "wesago-sandbox"
         state = environment.get("WESAGO_SANDBOX_STATE") or DEFAULT_STATE
         return cls(

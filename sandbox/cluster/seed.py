@@ -20,6 +20,10 @@ from .tools import run
 _DATABASES = ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db")
 
 
+_IDENTITY = "io.containerd.grpc.v1.introspection/uuid"
+"""Names one containerd; each makes its own."""
+
+
 class Seed:
     """The seeds in the cache; the newest is the start for the next."""
 
@@ -86,13 +90,15 @@ def plant(seed, folder):
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     source = seed / "containerd" / "root"
-    if source.stat().st_dev == partial.parent.stat().st_dev:
-        run("cp", "--archive", "--link", source, partial)
+    if run("cp", "--archive", "--link", source, partial, check=False).returncode == 0:
         for database in _DATABASES:
             (partial / database).unlink()
             shutil.copy2(source / database, partial / database)
     else:
+        # The cache is on another file system.
+        shutil.rmtree(partial, ignore_errors=True)
         run("cp", "--archive", source, partial)
+    (partial / _IDENTITY).unlink(missing_ok=True)
     shutil.copy2(seed / "images.json", folder / "images.json")
     partial.replace(store)
     return True

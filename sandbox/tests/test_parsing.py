@@ -41,7 +41,7 @@ class Images(unittest.TestCase):
     def test_short_names(self):
         self.assertEqual(full_name("wesago"), "localhost/sandbox/wesago:1")
         self.assertEqual(full_name("postgres:15"), "localhost/sandbox/postgres:15")
-        self.assertEqual(full_name("docker.io/library/x:1"), "docker.io/library/x:1")
+        self.assertEqual(full_name("example.test/library/x:1"), "example.test/library/x:1")
 
     def test_a_wrong_tag_is_not_completed(self):
         self.assertEqual(full_name("postgres:16"), "postgres:16")

@@ -53,17 +53,10 @@ fn text(plan: &Plan) -> String {
     }
     let longest = chains.iter().max_by_key(|chain| chain.len()).cloned().unwrap_or_default();
     let names: Vec<&str> = longest.iter().map(|&stage| plan.stage(stage).id.as_str()).collect();
-    let widest_level =
-        (1..=longest.len()).map(|level| chains.iter().filter(|c| c.len() == level).count()).max();
     let objects: usize = plan.stages().iter().map(|stage| stage.objects.len()).sum();
     lines.push(String::new());
-    lines.push(format!(
-        "{}: {} stages, {objects} objects, {} levels, at most {} stages of a level at once",
-        plan.name(),
-        plan.stages().len(),
-        longest.len(),
-        widest_level.unwrap_or(0)
-    ));
+    let (stages, levels) = (plan.stages().len(), longest.len());
+    lines.push(format!("{}: {stages} stages, {objects} objects, {levels} levels", plan.name()));
     lines.push(format!("longest chain: {}", names.join(" > ")));
     lines.join("\n") + "\n"
 }
@@ -153,7 +146,7 @@ mod tests {
         migrate         2        0  databases/postgres
         web             3        0  databases/postgres, databases/redis, migrate
 
-        shop: 4 stages, 0 objects, 3 levels, at most 2 stages of a level at once
+        shop: 4 stages, 0 objects, 3 levels
         longest chain: databases/postgres > migrate > web
         ");
     }

@@ -11,7 +11,7 @@ use crate::problem::Severity;
 pub(crate) struct Loaded {
     /// The plan with what was found on the way.
     pub composed: Composed,
-    /// The file, with `(built in)` behind it when it was not on disk.
+    /// The file, with `, built in` behind it when it was not on disk.
     pub name: String,
 }
 
@@ -32,10 +32,10 @@ pub(crate) fn load(
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         let report = problems.render(Severity::Error, coloured);
-        let message = format!("{report}\nerror: {count} {noun} in `{path}`; nothing was sent\n");
+        let message = format!("{report}\n\nerror: {count} {noun} in `{path}`; nothing was sent\n");
         Failure { is_report: true, ..Failure::new(Exit::PlanInvalid, message) }
     })?;
-    let name = if built_in { format!("{path} (built in)") } else { path };
+    let name = if built_in { format!("{path}, built in") } else { path };
     Ok(Loaded { composed, name })
 }
 

@@ -3,10 +3,13 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::arguments::Render;
 use super::exit::{Exit, Failure};
 use super::load::load;
 use super::output::print;
+use crate::object::Object;
 use crate::plan::{Plan, SecretSource, Stage};
 use crate::problem::nearest;
 use crate::yaml::to_yaml;
@@ -29,7 +32,7 @@ pub(super) fn run(arguments: &Render, coloured: bool) -> Result<Exit, Failure> {
                 text.push_str(&place.file_line());
             }
             text.push('\n');
-            text.push_str(&to_yaml(object.value()));
+            text.push_str(&to_yaml(&without_secrets(object)));
         }
     }
     print(&text)?;
@@ -50,6 +53,22 @@ fn choose<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<Vec<&'a Stage>, Fa
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure.hint("`wesago graph` lists the stages"),
     })
+}
+
+/// Returns an object as it would be sent, but for the values of a Secret: they are counted, not shown.
+fn without_secrets(object: &Object) -> Value {
+    let mut value = object.value().clone();
+    if (object.group(), object.kind()) != ("", "Secret") {
+        return value;
+    }
+    for field in ["data", "stringData"] {
+        let Some(entries) = value.get_mut(field).and_then(Value::as_object_mut) else { continue };
+        for entry in entries.values_mut() {
+            let length = entry.as_str().map_or(0, str::len);
+            *entry = format!("<hidden: {length} characters>").into();
+        }
+    }
+    value
 }
 
 /// Returns the generated Secrets as comments: their names and sources, no value.

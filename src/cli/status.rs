@@ -72,6 +72,8 @@ fn state(row: &StatusRow) -> (&'static str, Ink) {
 /// Returns what is behind the state, and what else is known of the object.
 fn reason(row: &StatusRow) -> String {
     let reason = match &row.readiness {
+        // What is noted of a Job is about a deploy: that it does not run again.
+        Readiness::Current { .. } if row.object.kind == "Job" => String::new(),
         Readiness::Current { note } => note.clone().unwrap_or_default(),
         Readiness::InProgress { reason } | Readiness::Failed { reason } => reason.clone(),
         Readiness::Terminating { .. } => readiness_words(&row.object, &row.readiness),

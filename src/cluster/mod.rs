@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 pub use catalog::{Catalog, Resource};
 pub use error::{ApiError, Cause, Refusal};
 pub use outcome::{Outcome, outcome};
-pub use watch::Observation;
+pub use watch::{Observation, Start};
 
 use crate::inventory::FIELD_MANAGER;
 use crate::object::{Change, Object, ObjectRef, Uid};

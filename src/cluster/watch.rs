@@ -20,7 +20,7 @@ use kube::core::WatchEvent;
 use serde_json::Value;
 
 use super::{ApiError, Cluster, Refusal, Scope, request, within};
-use crate::object::{Object, ObjectRef};
+use crate::object::Object;
 
 /// The server closes a watch after this long; bookmarks keep the resource version fresh meanwhile.
 const WATCH_FOR: Duration = Duration::from_secs(290);
@@ -29,6 +29,18 @@ const SILENT_FOR: Duration = Duration::from_secs(305);
 /// How long the headers of a watch are waited for.
 const OPENS_WITHIN: Duration = Duration::from_secs(30);
 
+/// Where a watch begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With a LIST.
+    List,
+    /// Behind a resource version that is known.
+    After(String),
+    /// With the newest state, told as if it had just come to be: one request, no LIST before it
+    /// (API concepts, "Get State and Start at Most Recent").
+    Now,
+}
+
 /// What a watch told.
 #[derive(Clone, Debug)]
 pub enum Observation {
@@ -36,8 +48,8 @@ pub enum Observation {
     Relisted(Vec<Object>),
     /// An object as it is now.
     Seen(Object),
-    /// An object is gone.
-    Gone(ObjectRef),
+    /// An object is gone; this is its last state. Another life of it may be there already.
+    Gone(Object),
     /// The connection failed; it is tried again.
     Lost {
         /// Which failure in a row it is, from 1.
@@ -55,7 +67,7 @@ type Delays = <ExponentialBuilder as backon::BackoffBuilder>::Backoff;
 struct Watch {
     cluster: Cluster,
     scope: Scope,
-    /// Where to go on; `None` asks for a LIST.
+    /// Where to go on; empty for the newest state, `None` asks for a LIST.
     resource_version: Option<String>,
     events: Option<Events>,
     seed: u64,
@@ -66,15 +78,19 @@ struct Watch {
 }
 
 impl Cluster {
-    /// Watches a scope for ever. With a resource version the watch begins there; without, with a LIST.
-    /// `seed` feeds the jitter of the pauses between failures.
+    /// Watches a scope for ever. `seed` feeds the jitter of the pauses between failures.
     pub fn watch(
         &self,
         scope: Scope,
-        resource_version: Option<String>,
+        start: Start,
         seed: u64,
     ) -> impl Stream<Item = Observation> + Send + use<> {
         let delays = delays(seed);
+        let resource_version = match start {
+            Start::List => None,
+            Start::After(resource_version) => Some(resource_version),
+            Start::Now => Some(String::new()),
+        };
         let cluster = self.clone();
         let watch =
             Watch { cluster, scope, resource_version, events: None, seed, delays, attempt: 0, pause: None };
@@ -89,7 +105,9 @@ impl Cluster {
         let timeout = WATCH_FOR.as_secs().to_string();
         let mut query = scope.selectors();
         query.extend([("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", &timeout)]);
-        query.push(("resourceVersion", resource_version));
+        if !resource_version.is_empty() {
+            query.push(("resourceVersion", resource_version));
+        }
         let request = request(Method::GET, &path, &query, None)?;
         let events = within(OPENS_WITHIN, self.client.request_events::<Value>(request)).await??;
         Ok(events.boxed())
@@ -155,9 +173,7 @@ impl Watch {
             WatchEvent::Added(value) | WatchEvent::Modified(value) => {
                 self.object(value).map(Observation::Seen)
             }
-            WatchEvent::Deleted(value) => {
-                self.object(value).map(|object| Observation::Gone(object.reference()))
-            }
+            WatchEvent::Deleted(value) => self.object(value).map(Observation::Gone),
             WatchEvent::Error(status) => {
                 self.events = None;
                 let error = ApiError::Refused(Refusal::from_status(status.code, *status, None));

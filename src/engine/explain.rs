@@ -2,7 +2,7 @@
 //! read once, joined by `diagnosis`, and the log that matters is fetched. All of it is bounded: a cause
 //! that cannot be looked up in time must not hold up the verdict.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -12,7 +12,7 @@ use super::session::WIDTH;
 use crate::cluster::{Catalog, Scope};
 use crate::diagnosis::{Diagnosis, Evidence, LogWanted, diagnose};
 use crate::event::CauseFound;
-use crate::object::{GroupKind, Object};
+use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::StageId;
 
 /// How long looking for causes may take.
@@ -31,13 +31,15 @@ struct Surroundings {
     claims: Vec<Object>,
 }
 
-/// Returns the causes of `unready` objects of a stage, the surest first; fewer, or none, when the cluster
+/// Returns the causes of `unready` objects of a stage, each with the place of its object in the manifests
+/// where `places` has one, the surest first; fewer, or none, when the cluster
 /// does not tell in time.
 pub(super) async fn explain(
     tools: &Tools,
     catalog: &Catalog,
     stage: &StageId,
     unready: &[Object],
+    places: &BTreeMap<ObjectRef, String>,
 ) -> Vec<CauseFound> {
     let look = async {
         let namespaces: BTreeSet<&str> = unready.iter().filter_map(Object::namespace).collect();
@@ -48,7 +50,8 @@ pub(super) async fn explain(
             let found: Vec<Diagnosis> =
                 workloads.flat_map(|workload| around.diagnose(workload)).take(CAUSES).collect();
             for diagnosis in found {
-                causes.push(told(tools, stage, namespace, diagnosis).await);
+                let place = diagnosis.chain.first().and_then(|object| places.get(object)).cloned();
+                causes.push(CauseFound { place, ..told(tools, stage, namespace, diagnosis).await });
             }
         }
         causes
@@ -102,6 +105,7 @@ async fn told(tools: &Tools, stage: &StageId, namespace: &str, diagnosis: Diagno
         chain,
         reason: diagnosis.reason,
         message: diagnosis.message,
+        place: None,
         log,
         next: diagnosis.next,
     }

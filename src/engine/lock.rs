@@ -23,7 +23,7 @@ use super::retry::Tools;
 use super::session::{ask, resource};
 use super::{EngineError, Holder, Life};
 use crate::clock::Clock;
-use crate::cluster::{ApiError, Catalog, Observation, Outcome, Resource, Scope, outcome};
+use crate::cluster::{ApiError, Catalog, Observation, Outcome, Resource, Scope, Start, outcome};
 use crate::inventory::{FIELD_MANAGER, Inventory};
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::Plan;
@@ -224,7 +224,7 @@ async fn watch_one_life(tools: &Tools, resource: &Resource, found: &Object) -> R
         fields: Some(format!("metadata.name={}", found.name())),
         metadata_only: false,
     };
-    let from = Some(found.resource_version().to_owned());
+    let from = Start::After(found.resource_version().to_owned());
     let mut watch = std::pin::pin!(tools.cluster.watch(scope, from, tools.seed));
     let is_news = |object: &Object| object.resource_version() != found.resource_version();
     let news = async {

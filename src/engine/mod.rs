@@ -9,7 +9,9 @@
 
 mod deploy;
 mod emitter;
+mod error;
 mod explain;
+mod identity;
 mod lock;
 mod prepare;
 mod removal;
@@ -20,20 +22,21 @@ mod session;
 mod stage;
 mod survey;
 mod tasks;
+mod vigil;
 
 use futures::Stream;
-use jiff::Timestamp;
 
 pub use emitter::Emitter;
+pub use error::EngineError;
+pub use identity::{Holder, Life, RunIdentity};
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;
 
 use crate::clock::Clock;
-use crate::cluster::{ApiError, Catalog, Cluster};
+use crate::cluster::{Catalog, Cluster};
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict};
-use crate::inventory::NotOurs;
 use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
 use deploy::Deploy;
@@ -41,91 +44,6 @@ use lock::Lock;
 use retry::{Attempt, Tools};
 use run::Run;
 use session::Session;
-
-/// Why a command could not do its work at all. A stage that fails is a [`Verdict`], not an error.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
-    /// A request outside of any stage failed for good.
-    #[error("could not {request}")]
-    Request {
-        /// What was asked, such as `list deployments`.
-        request: String,
-        /// Why it failed.
-        #[source]
-        error: Box<ApiError>,
-    },
-    /// The inventory is not ours.
-    #[error("the plan's inventory belongs to somebody else")]
-    Inventory(#[from] NotOurs),
-    /// A secret value could not be had.
-    #[error("secret `{secret}` has no value for `{key}`")]
-    NoSecret {
-        /// The Secret.
-        secret: String,
-        /// Its key.
-        key: String,
-        /// Why.
-        cause: String,
-    },
-    /// Another run holds the plan's lock.
-    #[error("the plan is locked by {holder}")]
-    Locked {
-        /// Who.
-        holder: String,
-        /// Since when, by the holder's clock.
-        since: Option<Timestamp>,
-    },
-    /// The lock was lost on the way; nothing was written after that.
-    #[error("the run stopped: {why}")]
-    LockLost {
-        /// How.
-        why: String,
-    },
-    /// The program contradicts itself.
-    #[error("internal error: {0}")]
-    Internal(String),
-}
-
-impl EngineError {
-    fn request(request: String, error: ApiError) -> Self {
-        Self::Request { request, error: Box::new(error) }
-    }
-}
-
-/// What a run is told about itself, for its first event.
-#[derive(Clone, Debug)]
-pub struct RunIdentity {
-    /// Short name of the run.
-    pub run: String,
-    /// The kubeconfig context.
-    pub context: String,
-    /// The API server's address.
-    pub server: String,
-    /// Who holds the lock meanwhile.
-    pub holder: Holder,
-}
-
-/// Who holds a plan's lock.
-#[derive(Clone, Debug)]
-pub struct Holder {
-    /// For people: user, host, process, run.
-    pub identity: String,
-    /// For programs: what tells this process from every other one, anywhere.
-    pub process: String,
-    /// Returns what is known of the life of a process told so.
-    pub life_of: fn(&str) -> Life,
-}
-
-/// What is known of the life of another process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It runs where this one runs.
-    Alive,
-    /// It ran where this one runs, and is gone.
-    Dead,
-    /// It runs, or ran, somewhere else.
-    Unknown,
-}
 
 /// Does the commands' work on one cluster.
 pub struct Engine {
@@ -179,15 +97,13 @@ impl Engine {
         let result = {
             let mut lost = std::pin::pin!(lock.keep(&tools));
             let begin = self.begin(&tools, plan, sources, catalog);
-            match run.attend_held(begin, &mut lost, emitter).await? {
-                Some(beginning) => self.go_through(plan, beginning, run, &mut lost, emitter).await,
-                None => Ok(Verdict::Cancelled),
+            match run.attend_held(begin, &mut lost, emitter).await {
+                Ok(Some(beginning)) => self.go_through(plan, beginning, run, &mut lost, emitter).await,
+                Ok(None) => Ok(Verdict::Cancelled),
+                Err(error) => Err(error),
             }
         };
-        if !matches!(result, Err(EngineError::LockLost { .. })) {
-            run.finally(lock.release(&run.closing_tools()), emitter).await?;
-        }
-        result
+        give_back(&lock, run, result, emitter).await
     }
 
     /// Goes through the DAG and saves what was written.
@@ -296,17 +212,15 @@ impl Engine {
                 let removal = removal::work_out(&tools, &session, plan, delete_data).await?;
                 Ok((session, removal))
             };
-            match run.attend_held(begin, &mut lost, emitter).await? {
-                Some((session, removal)) => {
+            match run.attend_held(begin, &mut lost, emitter).await {
+                Ok(Some((session, removal))) => {
                     self.take_apart(plan, session, &removal, run, &mut lost, emitter).await
                 }
-                None => Ok(Verdict::Cancelled),
+                Ok(None) => Ok(Verdict::Cancelled),
+                Err(error) => Err(error),
             }
         };
-        if !matches!(result, Err(EngineError::LockLost { .. })) {
-            run.finally(lock.release(&run.closing_tools()), emitter).await?;
-        }
-        result
+        give_back(&lock, run, result, emitter).await
     }
 
     /// Goes through the DAG backwards, and proves that what should be gone is gone.
@@ -432,6 +346,20 @@ fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -
     }
     let undone = verdicts.iter().any(|verdict| !verdict.is_success());
     if cancelled.is_some() && undone { Verdict::Cancelled } else { Verdict::Succeeded }
+}
+
+/// Ends a locked run however it went: gives the lock back, unless somebody else has it.
+async fn give_back(
+    lock: &Lock,
+    run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+    result: Result<Verdict, EngineError>,
+    emitter: &mut Emitter<'_>,
+) -> Result<Verdict, EngineError> {
+    if matches!(result, Err(EngineError::LockLost { .. })) {
+        return result;
+    }
+    let released = run.finally(lock.release(&run.closing_tools()), emitter).await;
+    result.and_then(|verdict| released.map(|()| verdict))
 }
 
 /// Returns the plan with the namespaces of its custom kinds, which only the cluster knows to be

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::prepare::{Prepared, Todo};
 use super::tasks::Manner;
 use crate::event::Verdict;
-use crate::object::{Object, write_rank};
+use crate::object::{LAST_WRITE_RANK, Object, Uid, write_rank};
 use crate::readiness::{Readiness, Receipt, Surroundings, assess};
 
 /// Time is asked again no sooner than this.
@@ -64,9 +64,9 @@ impl Tracked {
     }
 }
 
-/// Returns true when `object` is an earlier state than `known`, of this life or of one before: a watch that
-/// begins before a recreation tells the old life's end after our write was answered. Resource versions of
-/// one kind can be compared as numbers (KEP-5504); where they cannot, the later arrival wins.
+/// Returns true when `object` is an earlier state than `known`, of its life or of one before: after a Job
+/// was made anew, the watch still tells the end of the old one. Resource versions of one kind can be
+/// compared as numbers (KEP-5504); where they cannot, the later arrival wins.
 fn is_older(object: &Object, known: &Object) -> bool {
     let number = |object: &Object| object.resource_version().parse::<u64>().ok();
     number(object).zip(number(known)).is_some_and(|(new, old)| new < old)
@@ -228,10 +228,12 @@ impl StageRun {
         if self.needs_discovery {
             return Some(Step::Rediscover);
         }
-        let next = self.unsent(rank + 1);
-        if !next.is_empty() {
-            self.phase = Phase::Writing { rank: rank + 1 };
-            return Some(Step::Write(next));
+        for next_rank in rank + 1..=LAST_WRITE_RANK {
+            self.phase = Phase::Writing { rank: next_rank };
+            let next = self.unsent(next_rank);
+            if !next.is_empty() {
+                return Some(Step::Write(next));
+            }
         }
         if !self.objects.iter().all(Tracked::is_current) {
             return None;
@@ -321,6 +323,15 @@ impl StageRun {
             .filter_map(|tracked| tracked.live.as_ref())
     }
 
+    /// Returns the life of an object we wrote, or last saw.
+    pub(super) fn life(&self, index: usize) -> Option<Uid> {
+        let tracked = &self.objects[index];
+        match &tracked.actuation {
+            Actuation::Accepted(receipt) => Some(receipt.uid.clone()),
+            Actuation::Unsent | Actuation::InFlight => tracked.live.as_ref().and_then(Object::uid),
+        }
+    }
+
     /// Returns true between start and end.
     pub(super) fn is_running(&self) -> bool {
         !matches!(self.phase, Phase::Waiting | Phase::Settled)
@@ -357,5 +368,27 @@ impl StageRun {
             Todo::Write(manner) => manner,
             Todo::Nothing => Manner::Apply,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::is_older;
+    use crate::object::Object;
+
+    fn job(uid: &str, resource_version: &str) -> Object {
+        let metadata = json!({"name": "x", "uid": uid, "resourceVersion": resource_version});
+        Object::new(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn what_a_watch_still_tells_of_the_life_before_is_older() {
+        let made_anew = job("u-2", "1005");
+        assert!(is_older(&job("u-1", "1003"), &made_anew), "the old one, being deleted");
+        assert!(!is_older(&job("u-2", "1005"), &made_anew), "the answer itself, seen again");
+        assert!(!is_older(&job("u-3", "1010"), &made_anew), "replaced by somebody");
+        assert!(!is_older(&job("u-2", "later"), &made_anew), "not a number: the later arrival wins");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 
 use super::retry::Tools;
-use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Written};
+use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Start, Written};
 use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::HttpCheck;
 
@@ -152,15 +152,18 @@ impl Tools {
             metadata_only: false,
         };
         let is_it = |object: &Object| object.uid().as_ref() == Some(uid);
-        let mut watch = std::pin::pin!(self.cluster.watch(scope, None, self.seed));
+        let mut watch = std::pin::pin!(self.cluster.watch(scope, Start::List, self.seed));
         // The stream never ends; the stage's deadline ends this wait.
         while let Some(observation) = self.unless_cancelled(watch.next()).await? {
             match observation {
                 Observation::Relisted(objects) if !objects.iter().any(is_it) => return Ok(()),
                 Observation::Seen(object) if !is_it(&object) => return Ok(()),
-                Observation::Gone(_) => return Ok(()),
+                Observation::Gone(object) if is_it(&object) => return Ok(()),
                 Observation::Lost { error, .. } if error.is_forbidden() => return Err(error),
-                Observation::Relisted(_) | Observation::Seen(_) | Observation::Lost { .. } => {}
+                Observation::Relisted(_)
+                | Observation::Seen(_)
+                | Observation::Gone(_)
+                | Observation::Lost { .. } => {}
             }
         }
         Ok(())

@@ -213,6 +213,10 @@ pub(super) fn cause_text(cause: &CauseFound) -> String {
             text.push_str(part);
         }
     }
+    if let Some(place) = &cause.place {
+        text.push_str("\n  written in ");
+        text.push_str(place);
+    }
     for line in &cause.log {
         text.push_str("\n  | ");
         text.push_str(line);
@@ -241,6 +245,23 @@ mod tests {
         }
         plain.finish(&view).unwrap();
         String::from_utf8(plain.output).unwrap()
+    }
+
+    #[test]
+    fn a_cause_tells_where_its_object_is_written() {
+        let cause = crate::event::CauseFound {
+            stage: crate::plan::StageId::new("web").unwrap(),
+            chain: vec!["Deployment/web".into(), "container web".into()],
+            reason: "ErrImagePull".into(),
+            message: "image `shop:9` cannot be pulled".into(),
+            place: Some("manifests/web.yaml:7".into()),
+            log: Vec::new(),
+            next: Vec::new(),
+        };
+        insta::assert_snapshot!(super::cause_text(&cause), @r"
+        Deployment/web > container web: ErrImagePull: image `shop:9` cannot be pulled
+          written in manifests/web.yaml:7
+        ");
     }
 
     #[test]

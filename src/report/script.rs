@@ -192,6 +192,7 @@ fn cause(stage_name: &str) -> EventKind {
         chain: vec!["Job/migrate".into(), "Pod/migrate-x7k2p".into(), "container migrate".into()],
         reason: "Error".into(),
         message: "exited with code 1, 3 times".into(),
+        place: None,
         log: vec!["connecting to postgres".into(), "FATAL: password authentication failed".into()],
         next: vec!["kubectl --namespace shop logs migrate-x7k2p".into()],
     })

@@ -17,7 +17,7 @@ pub type Size = Box<dyn Fn() -> (usize, usize)>;
 
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// One frame of the spinner.
-const FRAME_MS: u128 = 100;
+const FRAME_MS: u128 = 200;
 /// The most objects named under one stage.
 const OBJECTS: usize = 4;
 
@@ -28,6 +28,8 @@ pub struct Terminal {
     coloured: bool,
     /// Lines that stay above the view, not yet printed.
     above: Vec<String>,
+    /// What is on the screen: the same is not drawn twice.
+    drawn: String,
 }
 
 impl Terminal {
@@ -38,7 +40,7 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
-        Self { bar, size, coloured, above: Vec::new() }
+        Self { bar, size, coloured, above: Vec::new(), drawn: String::new() }
     }
 
     fn shown(&self, text: &str) -> String {
@@ -51,8 +53,11 @@ impl Terminal {
             self.bar.println(self.shown(&above.join("\n")));
         }
         let (columns, rows) = (self.size)();
-        let lines = lines(view, elapsed, columns, rows.saturating_sub(1));
-        self.bar.set_message(self.shown(&lines.join("\n")));
+        let lines = lines(view, elapsed, columns, rows.saturating_sub(1)).join("\n");
+        if lines != self.drawn {
+            self.bar.set_message(self.shown(&lines));
+            self.drawn = lines;
+        }
     }
 }
 
@@ -137,10 +142,10 @@ impl Sketch {
     /// Returns the lines of a stage: one, and for a running one those of the objects it misses.
     fn stage(&self, view: &RunView, stage: &StageView, objects: usize) -> Vec<String> {
         match &stage.state {
-            StageState::Waiting => vec![self.line("·", Ink::Quiet, stage, None, &waits_for(view, stage))],
+            StageState::Waiting => vec![self.line("·", Ink::Quiet, stage, "", &waits_for(view, stage))],
             StageState::Running => self.running(stage, objects),
             StageState::Settled(verdict) => {
-                let took = stage.started_ms.map(|_| stage.took_ms);
+                let took = stage.started_ms.map_or_else(String::new, |_| words::duration(stage.took_ms));
                 let (sign, ink, text) = match verdict {
                     Verdict::Succeeded => ("✓", Ink::Good, words::done(stage)),
                     Verdict::Failed { .. } | Verdict::TimedOut { .. } => {
@@ -151,7 +156,7 @@ impl Sketch {
                     }
                 };
                 let causes = stage.causes.iter().map(cause_text).take(objects.saturating_sub(1));
-                let mut lines = vec![self.line(sign, ink, stage, took, &text)];
+                let mut lines = vec![self.line(sign, ink, stage, &took, &text)];
                 lines.extend(causes.map(|cause| self.below(cause.lines().next().unwrap_or_default())));
                 lines
             }
@@ -160,7 +165,7 @@ impl Sketch {
 
     fn running(&self, stage: &StageView, objects: usize) -> Vec<String> {
         let now = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-        let took = Some(now.saturating_sub(stage.started_ms.unwrap_or(now)));
+        let took = words::running(now.saturating_sub(stage.started_ms.unwrap_or(now)));
         let mut told: Vec<String> = stage
             .missing()
             .map(|missing| format!("{}: {}", missing.object, words::missing(missing)))
@@ -183,7 +188,7 @@ impl Sketch {
         let frame = usize::try_from(self.elapsed.as_millis() / FRAME_MS).unwrap_or(0) % SPINNER.len();
         let mut told = told.into_iter();
         let first = told.next().unwrap_or_default();
-        let mut lines = vec![self.line(SPINNER[frame], Ink::Strong, stage, took, &first)];
+        let mut lines = vec![self.line(SPINNER[frame], Ink::Strong, stage, &took, &first)];
         lines.extend(told.map(|text| self.below(&text)));
         lines
     }
@@ -195,8 +200,7 @@ impl Sketch {
     }
 
     /// Returns one line of a stage: sign, name, time, text.
-    fn line(&self, sign: &str, ink: Ink, stage: &StageView, took_ms: Option<u64>, text: &str) -> String {
-        let took = took_ms.map_or_else(String::new, words::duration);
+    fn line(&self, sign: &str, ink: Ink, stage: &StageView, took: &str, text: &str) -> String {
         let name = words::padded(stage.id.as_str(), self.widest);
         let rest = words::cut(&format!("{name}  {took:>7}  {text}"), self.columns.saturating_sub(4));
         let rest = if ink == Ink::Quiet { ink.paint(rest.trim_end()) } else { rest.trim_end().to_owned() };
@@ -237,7 +241,7 @@ impl Sketch {
         parts.push(words::changes(&view.changes()));
         parts.retain(|part| !part.is_empty());
         let elapsed = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-        words::cut(&format!("  {}  {}", words::duration(elapsed), parts.join(" · ")), self.columns)
+        words::cut(&format!("  {}  {}", words::running(elapsed), parts.join(" · ")), self.columns)
     }
 }
 
@@ -305,18 +309,18 @@ mod tests {
         · databases/redis              waits
         · migrate                      waits for databases/postgres
         · web                          waits for databases/redis, migrate
-        0.0s  reading the cluster
+        0s  reading the cluster
         ");
     }
 
     #[test]
     fn while_the_databases_start() {
         insta::assert_snapshot!(screen(&script::success(), 4_400, (80, 20)), @"
-        ⠼ databases/postgres     4.3s  StatefulSet/postgres: 2 of 3 replicas ready
+        ⠹ databases/postgres       4s  StatefulSet/postgres: 2 of 3 replicas ready
         ✓ databases/redis        1.1s  1 unchanged
         · migrate                      waits for databases/postgres
         · web                          waits for migrate
-        4.4s  1 of 4 stages settled · 3 created, 1 configured, 1 unchanged
+        4s  1 of 4 stages settled · 3 created, 1 configured, 1 unchanged
         ");
     }
 
@@ -326,8 +330,8 @@ mod tests {
         ✓ databases/postgres     9.0s  2 created, 1 configured
         ✓ databases/redis        1.1s  1 unchanged
         ✓ migrate                2.9s  1 recreated
-        ⠹ web                    0.2s  could not apply Deployment/web: the API server…
-        12.2s  3 of 4 stages settled · 3 created, 1 configured, 1 recreated, 1 unchan…
+        ⠙ web                      0s  could not apply Deployment/web: the API server…
+        12s  3 of 4 stages settled · 3 created, 1 configured, 1 recreated, 1 unchanged
         ");
     }
 
@@ -338,8 +342,8 @@ mod tests {
           ✓ databases/postgres     9.0s  2 created, 1 configured
           ✓ databases/redis        1.1s  1 unchanged
           ✓ migrate                2.9s  1 recreated
-          ⠙ web                    3.1s  check GET web:80/: 502 Bad Gateway
-          15.1s  3 of 4 stages settled · 4 created, 1 configured, 1 recreated, 1 unchan…
+          ⠴ web                      3s  check GET web:80/: 502 Bad Gateway
+          15s  3 of 4 stages settled · 4 created, 1 configured, 1 recreated, 1 unchanged
         ");
     }
 
@@ -351,7 +355,7 @@ mod tests {
         ✗ migrate                4.0s  failed: Job/migrate: BackoffLimitExceeded
                                        Job/migrate > Pod/migrate-x7k2p > container mi…
         · web                          skipped: migrate did not settle
-        13.1s  2 of 4 stages settled · 3 created, 1 configured, 1 recreated, 1 unchan…
+        13s  2 of 4 stages settled · 3 created, 1 configured, 1 recreated, 1 unchanged
         ");
     }
 
@@ -360,9 +364,9 @@ mod tests {
         insta::assert_snapshot!(screen(&script::interrupted(), 10_010, (100, 20)), @"
         ✓ databases/postgres     9.0s  2 created, 1 configured
         ✓ databases/redis        1.1s  1 unchanged
-        ⠋ migrate                0.9s  Job/migrate: is running
+        ⠋ migrate                  0s  Job/migrate: is running
         · web                          cancelled
-        10.0s  interrupted: requests in flight end; Ctrl-C again stops at once · 2 of 4 stages settled · …
+        10s  interrupted: requests in flight end; Ctrl-C again stops at once · 2 of 4 stages settled · 3 …
         ");
     }
 
@@ -371,24 +375,24 @@ mod tests {
         insta::assert_snapshot!(screen(&script::teardown(), 2_500, (80, 20)), @"
         · databases/postgres           waits
         · databases/redis              waits
-        ⠴ migrate                0.4s  Job/migrate: is being deleted
+        ⠹ migrate                  0s  Job/migrate: is being deleted
         ✓ web                    0.8s  1 deleted
-        2.5s  1 of 4 stages settled · 1 deleted, 1 kept
+        2s  1 of 4 stages settled · 1 deleted, 1 kept
         ");
     }
 
     #[test]
     fn a_small_terminal_gets_a_short_view() {
         insta::assert_snapshot!(screen(&script::success(), 4_400, (40, 5)), @"
-        ⠼ databases/postgres     4.3s  Statef…
+        ⠹ databases/postgres       4s  Statef…
         ✓ databases/redis        1.1s  1 unch…
         · 2 stages wait: migrate, web
-        4.4s  1 of 4 stages settled · 3 creat…
+        4s  1 of 4 stages settled · 3 created…
         ");
         insta::assert_snapshot!(screen(&script::success(), 12_200, (40, 4)), @"
         ✓ 3 stages settled
-        ⠹ web                    0.2s  could …
-        12.2s  3 of 4 stages settled · 3 crea…
+        ⠙ web                      0s  could …
+        12s  3 of 4 stages settled · 3 create…
         ");
     }
 

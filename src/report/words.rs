@@ -17,6 +17,11 @@ pub(crate) fn duration(ms: u64) -> String {
     }
 }
 
+/// Returns a time that still runs, in whole seconds: a figure that changes ten times a second is noise.
+pub(crate) fn running(ms: u64) -> String {
+    if ms < 60_000 { format!("{}s", ms / 1000) } else { duration(ms) }
+}
+
 /// Returns `1 stage`, `2 stages`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }

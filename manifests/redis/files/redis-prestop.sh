@@ -9,14 +9,15 @@ sentinel() { # host:port, command...
 }
 [ "$(role)" = master ] || exit 0
 for node in $SENTINEL_NODES; do
-    [ "$(sentinel "$node" FAILOVER "$MASTER_NAME")" = OK ] || continue
+    case $(sentinel "$node" FAILOVER "$MASTER_NAME") in OK | INPROG*) ;; *) continue ;; esac
     # Until the sentinel names the new master, and not a moment longer: clients that still write to
-    # this one write what the new master will never see; they change over when it is gone. Bounded.
-    tries=0
-    while [ "$tries" -lt 50 ]; do
+    # this one write what the new master will never see; they change over when it is gone. Two seconds
+    # as a rule; sentinels on a node without CPU to spare do nothing for 30 s at a time (TILT), and
+    # until they do this master serves on.
+    began=$(date +%s)
+    while [ $(($(date +%s) - began)) -lt 40 ]; do
         master=$(sentinel "$node" get-master-addr-by-name "$MASTER_NAME" | tr '\n' ':')
         case $master in "$SELF:" | "") ;; *) exit 0 ;; esac
-        tries=$((tries + 1))
         sleep 0.2
     done
     exit 0

@@ -1,7 +1,11 @@
 //! Where secret values come from: the environment, a program's output, the system's randomness. A value is
 //! never part of a message.
 
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
 
 use crate::engine::SecretSources;
 use crate::plan::SecretSource;
@@ -9,28 +13,34 @@ use crate::plan::SecretSource;
 /// Letters and digits that no shell, URL or configuration file reads in another way.
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
+/// How long a program may take: enough for somebody to find the key and touch it.
+const ENDS_WITHIN: Duration = Duration::from_secs(120);
+
 /// The sources of this process.
 pub(crate) struct ProcessSecrets;
 
 impl SecretSources for ProcessSecrets {
     fn value(&self, source: &SecretSource) -> Result<Option<Vec<u8>>, String> {
         match source {
-            SecretSource::Env(name) => Ok(super::variable(name).map(String::into_bytes)),
-            SecretSource::Command(words) => run(words).map(Some),
+            // An empty password is a slip of a script, never a wish.
+            SecretSource::Env(name) => {
+                Ok(super::variable(name).filter(|value| !value.is_empty()).map(String::into_bytes))
+            }
+            SecretSource::Command(words) => run(words, ENDS_WITHIN).map(Some),
             SecretSource::Generate(length) => generate(usize::from(*length)).map(Some),
         }
     }
 }
 
 /// Runs a program and returns its output without the last line end.
-fn run(words: &[String]) -> Result<Vec<u8>, String> {
+fn run(words: &[String], within: Duration) -> Result<Vec<u8>, String> {
     let [program, arguments @ ..] = words else { return Err("the command is empty".to_owned()) };
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|cause| format!("`{program}` cannot be run: {cause}"))?;
+    let mut command = Command::new(program);
+    // Its errors, and what it asks of its user ("touch the key"), are between the two of them.
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+    let output = in_time(command, within)
+        .map_err(|cause| format!("`{program}` cannot be run: {cause}"))?
+        .ok_or_else(|| format!("`{program}` did not end within {} s", within.as_secs()))?;
     if !output.status.success() {
         return Err(format!("`{program}` ended with {}", output.status));
     }
@@ -39,6 +49,19 @@ fn run(words: &[String]) -> Result<Vec<u8>, String> {
         value.pop();
     }
     if value.is_empty() { Err(format!("`{program}` printed nothing")) } else { Ok(value) }
+}
+
+/// Returns the output of a program; `None` when it did not end in time and was killed.
+fn in_time(mut command: Command, within: Duration) -> io::Result<Option<Output>> {
+    // The asker is not async and its runtime has one thread: the program gets a thread of its own.
+    let runs = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        match runtime.block_on(async { tokio::time::timeout(within, command.output()).await }) {
+            Ok(output) => output.map(Some),
+            Err(_late) => Ok(None),
+        }
+    });
+    runs.join().unwrap_or_else(|_panic| Err(io::Error::other("its thread broke")))
 }
 
 /// Returns so many letters and digits, each as likely as any other: a byte that would favour the first
@@ -57,7 +80,9 @@ fn generate(length: usize) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALPHABET, ProcessSecrets, generate, run};
+    use std::time::Duration;
+
+    use super::{ALPHABET, ENDS_WITHIN, ProcessSecrets, generate};
     use crate::engine::SecretSources as _;
     use crate::plan::SecretSource;
 
@@ -72,6 +97,16 @@ mod tests {
         assert!(value.iter().all(|byte| ALPHABET.contains(byte)));
         assert!(ALPHABET.iter().all(|byte| value.contains(byte)), "some letter never came in 1000");
         assert_ne!(generate(32).unwrap(), generate(32).unwrap());
+    }
+
+    fn run(words: &[String]) -> Result<Vec<u8>, String> {
+        super::run(words, ENDS_WITHIN)
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed() {
+        let error = super::run(&words(&["sleep", "600"]), Duration::from_millis(50)).unwrap_err();
+        assert!(error.contains("did not end"), "{error}");
     }
 
     #[test]

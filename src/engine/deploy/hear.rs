@@ -10,6 +10,7 @@ use crate::cluster::{ApiError, Observation, Scope, Written};
 use crate::engine::attempt_event;
 use crate::engine::retry::Attempt;
 use crate::engine::tasks::describe;
+use crate::engine::vigil::{Judgement, makes_pods};
 use crate::event::{CancelReason, EventKind};
 use crate::inventory::Inventory;
 use crate::object::{Change, Object, ObjectRef};
@@ -108,7 +109,7 @@ impl Deploy<'_, '_> {
     pub(super) fn observed(&mut self, scope: &Scope, observation: Observation) {
         match observation {
             Observation::Seen(object) => self.saw(&object.reference(), Some(object)),
-            Observation::Gone(name) => self.saw(&name, None),
+            Observation::Gone(object) => self.saw_end(&object),
             Observation::Relisted(objects) => self.relisted(scope, objects),
             Observation::Lost { attempt, error, retry_in } => self.attempt_failed(Attempt {
                 stage: None,
@@ -139,6 +140,15 @@ impl Deploy<'_, '_> {
         }
     }
 
+    /// Takes in the end of one life of an object; the end of an earlier one is no news.
+    fn saw_end(&mut self, object: &Object) {
+        let name = object.reference();
+        let known = self.places.get(&name).and_then(|&(stage, index)| self.stages[stage.0].life(index));
+        if known.is_none_or(|known| object.uid().is_none_or(|ended| ended == known)) {
+            self.saw(&name, None);
+        }
+    }
+
     pub(super) fn saw(&mut self, name: &ObjectRef, object: Option<Object>) {
         let Some(&(stage, index)) = self.places.get(name) else { return };
         if !self.stages[stage.0].is_running() {
@@ -151,7 +161,33 @@ impl Deploy<'_, '_> {
         }
     }
 
+    /// Judges every workload that is not ready, when there is news of pods or a grace is over.
+    fn judge(&mut self) {
+        if self.vigil.wakes_at().is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        self.vigil.begin();
+        for stage in (0..self.stages.len()).map(StageIdx) {
+            if !self.stages[stage.0].is_running() || self.stages[stage.0].is_explaining() {
+                continue;
+            }
+            let workloads: Vec<Object> =
+                self.stages[stage.0].unready().filter(|object| makes_pods(object.kind())).cloned().collect();
+            let doomed: Vec<String> = workloads
+                .iter()
+                .filter_map(|workload| match self.vigil.judge(workload) {
+                    Judgement::Doomed(diagnosis) => Some(format!("{}: {diagnosis}", workload.reference())),
+                    Judgement::Hope(_) => None,
+                })
+                .collect();
+            if !doomed.is_empty() {
+                self.fail(stage, doomed.join("; "));
+            }
+        }
+    }
+
     pub(super) fn time_passed(&mut self) {
+        self.judge();
         let (instant, now) = (Instant::now(), self.clock.now());
         for stage in (0..self.stages.len()).map(StageIdx) {
             if self.stages[stage.0].deadline().is_some_and(|deadline| deadline <= instant) {

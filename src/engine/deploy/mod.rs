@@ -28,6 +28,7 @@ use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::retry::{Attempt, Tools};
 use crate::engine::session::{Session, WIDTH};
 use crate::engine::stage::{StageRun, Step};
+use crate::engine::vigil::Vigil;
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
 use crate::object::{Change, ObjectRef};
@@ -79,6 +80,9 @@ pub(super) struct Deploy<'a, 'r> {
     tasks: FuturesUnordered<Task>,
     watches: SelectAll<BoxStream<'static, (Scope, Observation)>>,
     watched: BTreeSet<Scope>,
+    /// What the pods of workloads that are not ready say.
+    vigil: Vigil,
+    vigils: SelectAll<BoxStream<'static, (Scope, Observation)>>,
     cancelled: Option<CancelReason>,
     inventory_changed: bool,
     concluded: bool,
@@ -124,6 +128,8 @@ impl<'a, 'r> Deploy<'a, 'r> {
             tasks: FuturesUnordered::new(),
             watches: SelectAll::new(),
             watched: BTreeSet::new(),
+            vigil: Vigil::default(),
+            vigils: SelectAll::new(),
             cancelled: None,
             inventory_changed: false,
             concluded: false,
@@ -147,7 +153,8 @@ impl<'a, 'r> Deploy<'a, 'r> {
             if self.concluded && self.tasks.is_empty() {
                 break;
             }
-            let wakes_at = self.stages.iter().filter_map(StageRun::wakes_at).min();
+            let wakes_at =
+                self.stages.iter().filter_map(StageRun::wakes_at).chain(self.vigil.wakes_at()).min();
             tokio::select! {
                 biased;
                 why = &mut *lost => {
@@ -162,6 +169,9 @@ impl<'a, 'r> Deploy<'a, 'r> {
                 Some(done) = self.tasks.next(), if !self.tasks.is_empty() => self.task_done(done),
                 Some((scope, observation)) = self.watches.next(), if !self.watches.is_empty() => {
                     self.observed(&scope, observation);
+                }
+                Some((scope, observation)) = self.vigils.next(), if !self.vigils.is_empty() => {
+                    self.vigil.hear(&scope, observation);
                 }
                 () = until(wakes_at) => self.time_passed(),
                 _ = tick.tick() => self.emitter.tick(),

@@ -3,9 +3,11 @@
 use futures::StreamExt as _;
 
 use super::{Deploy, Done};
+use crate::cluster::Start;
 use crate::engine::explain::explain;
 use crate::engine::session::settles_at_once;
 use crate::engine::tasks::pause_after_check;
+use crate::engine::vigil::{self, makes_pods};
 use crate::event::Verdict;
 use crate::object::Object;
 use crate::plan::{Check, StageIdx};
@@ -47,8 +49,14 @@ impl Deploy<'_, '_> {
         let tools = self.tools_for(stage, "explain");
         let catalog = self.session.catalog.clone();
         let name = self.name(stage);
+        let place = |object: &Object| {
+            let name = object.reference();
+            let place = self.plan.place(&name)?.file_line();
+            Some((name, place))
+        };
+        let places = unready.iter().filter_map(place).collect();
         let task = async move {
-            let causes = explain(&tools, &catalog, &name, &unready).await;
+            let causes = explain(&tools, &catalog, &name, &unready, &places).await;
             Done::Explained { stage, verdict, causes }
         };
         self.queue.push_back((stage, Box::pin(task)));
@@ -62,14 +70,33 @@ impl Deploy<'_, '_> {
         if tracked.is_current() || settles_at_once(&wanted.reference().group_kind()) {
             return;
         }
+        if makes_pods(wanted.kind())
+            && let Some(namespace) = wanted.namespace().map(str::to_owned)
+        {
+            self.keep_vigil(&namespace);
+        }
+        let tracked = &self.stages[stage.0].objects[index];
+        let wanted = &tracked.prepared.wanted;
         let Some(resource) = self.session.catalog.preferred(&wanted.reference().group_kind()) else { return };
         let scope = self.session.scope(resource, wanted.namespace());
         if !self.watched.insert(scope.clone()) {
             return;
         }
-        let from = self.session.resource_versions.get(&scope).cloned();
+        let from = self.session.resource_versions.get(&scope).cloned().map_or(Start::List, Start::After);
         let seed = self.entropy.fork(&scope.resource.plural).seed();
         let stream = self.tools.cluster.watch(scope.clone(), from, seed);
         self.watches.push(stream.map(move |observation| (scope.clone(), observation)).boxed());
+    }
+
+    /// Watches the pods of a namespace, and what belongs to them, from now on; once per namespace.
+    fn keep_vigil(&mut self, namespace: &str) {
+        for scope in vigil::scopes(&self.session.catalog, namespace) {
+            if !self.watched.insert(scope.clone()) {
+                continue;
+            }
+            let seed = self.entropy.fork("vigil").fork(&scope.resource.plural).seed();
+            let stream = self.tools.cluster.watch(scope.clone(), Start::Now, seed);
+            self.vigils.push(stream.map(move |observation| (scope.clone(), observation)).boxed());
+        }
     }
 }

@@ -1,0 +1,56 @@
+//! What keeps a command from doing its work.
+
+use jiff::Timestamp;
+
+use crate::cluster::ApiError;
+use crate::inventory::NotOurs;
+
+/// Why a command could not do its work at all. A stage that fails is a [`Verdict`], not an error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// A request outside of any stage failed for good.
+    #[error("could not {request}")]
+    Request {
+        /// What was asked, such as `list deployments`.
+        request: String,
+        /// Why it failed.
+        #[source]
+        error: Box<ApiError>,
+    },
+    /// The inventory is not ours.
+    #[error("the plan's inventory belongs to somebody else")]
+    Inventory(#[from] NotOurs),
+    /// A secret value could not be had.
+    #[error("secret `{secret}` has no value for `{key}`")]
+    NoSecret {
+        /// The Secret.
+        secret: String,
+        /// Its key.
+        key: String,
+        /// Why.
+        cause: String,
+    },
+    /// Another run holds the plan's lock.
+    #[error("the plan is locked by {holder}")]
+    Locked {
+        /// Who.
+        holder: String,
+        /// Since when, by the holder's clock.
+        since: Option<Timestamp>,
+    },
+    /// The lock was lost on the way; nothing was written after that.
+    #[error("the run stopped: {why}")]
+    LockLost {
+        /// How.
+        why: String,
+    },
+    /// The program contradicts itself.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl EngineError {
+    pub(super) fn request(request: String, error: ApiError) -> Self {
+        Self::Request { request, error: Box::new(error) }
+    }
+}

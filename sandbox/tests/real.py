@@ -1,7 +1,7 @@
 """The real thing on this machine: starts clusters, breaks them, heals them, and looks for leftovers.
 
-Needs root and a built cache. It refuses to run while a cluster is up, or runs beside it in a
-network namespace and a state folder of its own (`--own-network`).
+Needs root and a built cache. It refuses to run while a cluster is up, or runs beside it in
+namespaces and a state folder of its own (`--beside`).
 """
 
 import json
@@ -15,25 +15,27 @@ import time
 import traceback
 from pathlib import Path
 
+from cluster.layout import Layout
+
 from .machine import differences, picture
 
 SANDBOX = Path(__file__).resolve().parent.parent / "sandbox"
 SCENARIOS = {}
-_INSIDE = "SANDBOX_TEST_OWN_NETWORK"
+_INSIDE = "SANDBOX_TEST_BESIDE"
 
 
 def run(arguments):
     """Runs the named scenarios, or all; returns (passed, failed)."""
-    names = [argument for argument in arguments if argument != "--own-network"]
-    if "--own-network" in arguments and not os.environ.get(_INSIDE):
-        _enter_own_network(arguments)
+    names = [argument for argument in arguments if argument != "--beside"]
+    if "--beside" in arguments and not os.environ.get(_INSIDE):
+        _enter_namespaces(arguments)
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         print(f"no scenario {unknown[0]}; there are {', '.join(SCENARIOS)}", file=sys.stderr)
         return 0, 1
     if json.loads(sandbox("status", "--json", check=False).stdout)["up"]:
         print(
-            "a cluster is up; run `sandbox/sandbox down` first, or test beside it with --own-network", file=sys.stderr
+            "a cluster is up; run `sandbox/sandbox down` first, or test beside it with --beside", file=sys.stderr
         )
         return 0, 1
     test = Test()
@@ -42,18 +44,29 @@ def run(arguments):
     return test.passed, test.failed
 
 
-def _enter_own_network(arguments):
-    """Starts this program anew in a network namespace with nothing but a loopback."""
-    folder = tempfile.mkdtemp(prefix="sandbox-test-")
+def _enter_namespaces(arguments):
+    """Starts this program anew with a network of nothing but a loopback and empty shared folders."""
+    cache = Layout.from_environment().cache
     environment = {
         **os.environ,
         _INSIDE: "1",
-        "WESAGO_SANDBOX_STATE": "/var/lib/wesago-sandbox-test",
-        "KUBECONFIG": f"{folder}/config",
+        "WESAGO_SANDBOX_CACHE": str(cache),
+        # On the cache's file system, as in real life, so that images are linked and not copied.
+        "WESAGO_SANDBOX_STATE": f"{cache}-test-state",
+        "KUBECONFIG": f"{cache}-test-kubeconfig/config",
     }
-    inside = 'ip link set lo up && exec "$@"'
     program = [sys.executable, str(Path(__file__).parent / "run"), "real", *arguments]
-    os.execvpe("unshare", ["unshare", "--net", "sh", "-c", inside, "sh", *program], environment)
+    os.execvpe("unshare", ["unshare", "--net", "--mount", "sh", "-c", _NAMESPACES, "sh", *program], environment)
+
+
+_NAMESPACES = """
+set -e
+ip link set lo up
+mount --make-rprivate /
+for folder in /run /var/lib /var/log /usr/libexec; do mount -t tmpfs tmpfs "$folder"; done
+mount --make-rshared /
+exec "$@"
+"""
 
 
 def sandbox(*arguments, check=True, seconds=300):
@@ -356,15 +369,12 @@ def _fetch(command):
 
 
 def _all_pids():
-    from cluster.layout import Layout
-
     return Layout.from_environment().groups.members()
 
 
 def _as_after_reboot():
     """Takes away what a reboot takes away, and makes the record one of an earlier boot."""
     from cluster import network
-    from cluster.layout import Layout
     from cluster.leftovers import unmount_below
 
     layout = Layout.from_environment()

@@ -27,6 +27,8 @@ check: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 	$(CARGO) test --locked
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check bans licenses sources; \
+	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 test: check python-tests sandbox-tests postgres-tests forum-tests

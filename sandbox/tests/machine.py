@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from cluster.host import FOLDERS, SYSCTLS, read_sysctl
+from cluster.layout import DEFAULT_STATE, Layout
 
 _OURS = re.compile(
     r"containerd|runc|kube|etcd|coredns|traefik|local-path|/pause|kwok|wesago-sandbox|\bpostgres\b|\bnginx\b|redis-server"
@@ -16,10 +17,22 @@ _OURS = re.compile(
 def picture(isolated):
     """Returns the picture as named lists of lines.
 
-    In a network namespace of its own the cluster shares processes and cgroups with another one
-    on the machine, so there the cluster's own names are looked for instead of all of them.
+    In namespaces of its own the cluster still shares processes and control groups with another
+    one on the machine, so there only what carries the cluster's own names counts.
     """
-    parts = {
+    layout = Layout.from_environment()
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    groups = [folder for folder, _, _ in os.walk("/sys/fs/cgroup")]
+    processes = _processes()
+    if isolated:
+        mounts = [point for point in mounts if not point.startswith(f"{DEFAULT_STATE}/")]
+        groups = [folder for folder in groups if f"/{layout.groups.name}" in folder]
+        processes = [line for line in processes if str(layout.state) in line]
+    return {
+        "processes": processes,
+        "mounts": sorted(mounts),
+        "control groups": sorted(groups),
+        "files": _files(layout.state),
         "network namespaces": _lines("ip", "netns"),
         "links": _links(),
         "addresses": _addresses(),
@@ -30,18 +43,6 @@ def picture(isolated):
         "kernel settings": [f"{name}={read_sysctl(name)}" for name in SYSCTLS],
         "kubeconfig": _kubeconfig(),
     }
-    state = Path(os.environ.get("WESAGO_SANDBOX_STATE", "/var/lib/wesago-sandbox"))
-    mounts = [line.split(" - ")[0].split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    if isolated:
-        parts["mounts"] = [point for point in mounts if str(state) in point]
-        parts["processes"] = [line for line in _processes() if str(state) in line]
-        parts["files"] = [str(state)] if state.exists() else []
-    else:
-        parts["mounts"] = sorted(mounts)
-        parts["processes"] = _processes()
-        parts["control groups"] = sorted(folder for folder, _, _ in os.walk("/sys/fs/cgroup"))
-        parts["files"] = _files(state)
-    return parts
 
 
 def differences(before, after):

@@ -1,7 +1,7 @@
 """The real thing on this machine: starts clusters, breaks them, heals them, and looks for leftovers.
 
-Needs root and a built cache. It refuses to run while a cluster is up, or runs beside it in a
-network namespace and a state folder of its own (`--own-network`).
+Needs root and a built cache. It refuses to run while a cluster is up, or runs beside it in
+namespaces and a state folder of its own (`--beside`).
 """
 
 import json
@@ -15,26 +15,26 @@ import time
 import traceback
 from pathlib import Path
 
+from cluster.layout import Layout
+
 from .machine import differences, picture
 
 SANDBOX = Path(__file__).resolve().parent.parent / "sandbox"
 SCENARIOS = {}
-_INSIDE = "SANDBOX_TEST_OWN_NETWORK"
+_INSIDE = "SANDBOX_TEST_BESIDE"
 
 
 def run(arguments):
     """Runs the named scenarios, or all; returns (passed, failed)."""
-    names = [argument for argument in arguments if argument != "--own-network"]
-    if "--own-network" in arguments and not os.environ.get(_INSIDE):
-        _enter_own_network(arguments)
+    names = [argument for argument in arguments if argument != "--beside"]
+    if "--beside" in arguments and not os.environ.get(_INSIDE):
+        _enter_namespaces(arguments)
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         print(f"no scenario {unknown[0]}; there are {', '.join(SCENARIOS)}", file=sys.stderr)
         return 0, 1
     if json.loads(sandbox("status", "--json", check=False).stdout)["up"]:
-        print(
-            "a cluster is up; run `sandbox/sandbox down` first, or test beside it with --own-network", file=sys.stderr
-        )
+        print("a cluster is up; run `sandbox/sandbox down` first, or test beside it with --beside", file=sys.stderr)
         return 0, 1
     test = Test()
     for name in names or SCENARIOS:
@@ -42,18 +42,29 @@ def run(arguments):
     return test.passed, test.failed
 
 
-def _enter_own_network(arguments):
-    """Starts this program anew in a network namespace with nothing but a loopback."""
-    folder = tempfile.mkdtemp(prefix="sandbox-test-")
+def _enter_namespaces(arguments):
+    """Starts this program anew with a network of nothing but a loopback and empty shared folders."""
+    cache = Layout.from_environment().cache
     environment = {
         **os.environ,
         _INSIDE: "1",
-        "WESAGO_SANDBOX_STATE": "/var/lib/wesago-sandbox-test",
-        "KUBECONFIG": f"{folder}/config",
+        "WESAGO_SANDBOX_CACHE": str(cache),
+        # On the cache's file system, as in real life, so that images are linked and not copied.
+        "WESAGO_SANDBOX_STATE": f"{cache}-test-state",
+        "KUBECONFIG": f"{cache}-test-kubeconfig/config",
     }
-    inside = 'ip link set lo up && exec "$@"'
     program = [sys.executable, str(Path(__file__).parent / "run"), "real", *arguments]
-    os.execvpe("unshare", ["unshare", "--net", "sh", "-c", inside, "sh", *program], environment)
+    os.execvpe("unshare", ["unshare", "--net", "--mount", "sh", "-c", _NAMESPACES, "sh", *program], environment)
+
+
+_NAMESPACES = """
+set -e
+ip link set lo up
+mount --make-rprivate /
+for folder in /run /var/lib /var/log /usr/libexec; do mount -t tmpfs tmpfs "$folder"; done
+mount --make-rshared /
+exec "$@"
+"""
 
 
 def sandbox(*arguments, check=True, seconds=300):
@@ -167,7 +178,7 @@ def one_node(test):
     sandbox("up")
     test.check(pids() == first, "a second up starts nothing")
     _web("shown", "node1", "first")
-    test.check(_answer("shown") == "first", "a Service leads to a pod")
+    test.check(_answers("shown", "first"), "a Service leads to a pod")
     _heals(test, first)
     _replaces_image(test)
     until(lambda: kubectl("get", "persistentvolumes", "--output=name") == "", 60, "the removal of the checks' volumes")
@@ -218,6 +229,7 @@ def _replaces_image(test):
 def _image(scratch, name, text):
     """Makes an image that prints a text, from the base image in the cache."""
     archive = scratch / f"{text}.tar"
+    absent = [path for path in ("/var/lib/containers", "/run/containers") if not os.path.exists(path)]
     (scratch / "Containerfile").write_text(f'FROM localhost/sandbox/debian:bookworm\nCMD ["echo", "{text}"]\n')
     base = ["buildah", "--root", f"{scratch}/storage", "--runroot", f"{scratch}/run"]
     environment = {**os.environ, "STORAGE_DRIVER": "overlay"}
@@ -230,6 +242,8 @@ def _image(scratch, name, text):
     ):
         subprocess.run([*base, *arguments], check=True, capture_output=True, env=environment)
     subprocess.run(["umount", f"{scratch}/storage/overlay"], check=False, capture_output=True)
+    for path in absent:
+        shutil.rmtree(path, ignore_errors=True)  # buildah makes them also with a storage elsewhere
     return archive
 
 
@@ -243,7 +257,7 @@ def three_nodes(test):
     for node in ("node1", "node2", "node3"):
         _web(f"web-{node}", node, f"from {node}")
     for node in ("node1", "node2", "node3"):
-        test.check(_answer(f"web-{node}") == f"from {node}", f"the machine reaches a pod on {node} through its Service")
+        test.check(_answers(f"web-{node}", f"from {node}"), f"the machine reaches a pod on {node} through its Service")
         for other in ("node1", "node2", "node3"):
             test.check(_asked_from(node, f"web-{other}") == f"from {other}", f"a pod on {node} reaches one on {other}")
     sandbox("kill", "kubelet@node2")
@@ -336,6 +350,15 @@ def _web(name, node, text):
     kubectl("rollout", "status", f"deployment/{name}", "--timeout=90s")
 
 
+def _answers(service, text):
+    """Tells whether a Service comes to answer a text: kube-proxy writes its rules once a second."""
+    try:
+        until(lambda: _answer(service) == text, 10, f"the answer of {service}")
+    except AssertionError:
+        return False
+    return True
+
+
 def _answer(service):
     """Asks a Service from the machine."""
     address = kubectl("get", "service", service, "--output=jsonpath={.spec.clusterIP}")
@@ -356,15 +379,12 @@ def _fetch(command):
 
 
 def _all_pids():
-    from cluster.layout import Layout
-
     return Layout.from_environment().groups.members()
 
 
 def _as_after_reboot():
     """Takes away what a reboot takes away, and makes the record one of an earlier boot."""
     from cluster import network
-    from cluster.layout import Layout
     from cluster.leftovers import unmount_below
 
     layout = Layout.from_environment()

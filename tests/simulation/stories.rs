@@ -95,7 +95,8 @@ fn live_aimed(seed: u64, aim: Option<(Duration, bool)>) -> (Vec<Duration>, Vec<S
             None => {}
         }
         world.live_once(fate).await;
-        let told = world.journal.entries().iter().filter_map(|entry| match &entry.what {
+        let entries = world.journal.entries().clone();
+        let told = entries.iter().filter_map(|entry| match &entry.what {
             What::Told { run: 1, event } if !matches!(event.event, EventKind::RunFinished(_)) => {
                 Some(entry.at)
             }

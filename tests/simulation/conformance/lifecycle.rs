@@ -34,7 +34,11 @@ pub(super) async fn deletion_has_preconditions(peer: Arc<Peer>) {
         |preconditions: &Value| json!({"propagationPolicy": "Background", "preconditions": preconditions});
     let wrong = options(&json!({"uid": "00000000-0000-0000-0000-00000000ffff"}));
     let refused = peer.delete(&path, &wrong).await.refused(409, "Conflict");
-    assert!(refused["message"].as_str().unwrap().contains("UID in precondition"), "{refused}");
+    let message = refused["message"].as_str().unwrap();
+    assert!(
+        message.contains("the UID in the precondition (00000000-0000-0000-0000-00000000ffff)"),
+        "{message}"
+    );
     let stale = options(&json!({"uid": uid, "resourceVersion": "1"}));
     peer.delete(&path, &stale).await.refused(409, "Conflict");
     let gone = peer.delete(&path, &options(&json!({"uid": uid}))).await.expect(200);
@@ -107,7 +111,9 @@ pub(super) async fn a_lease_is_taken_once(peer: Arc<Peer>) {
     let unchanged = |version: &Value| json!({"preconditions": {"uid": taken["metadata"]["uid"], "resourceVersion": version}});
     peer.delete(&path, &unchanged(&made["metadata"]["resourceVersion"])).await.refused(409, "Conflict");
     peer.delete(&path, &unchanged(&taken["metadata"]["resourceVersion"])).await.expect(200);
-    peer.put(&path, &lease).await.refused(409, "Conflict");
+    let gone = peer.put(&path, &lease).await.refused(409, "Conflict");
+    let message = gone["message"].as_str().unwrap();
+    assert!(message.contains("Precondition failed: UID in precondition: "), "{message}");
 }
 
 /// A Service has its address in the answer to its creation; without endpoints a GET through it is a 503.
@@ -122,7 +128,16 @@ pub(super) async fn services_get_addresses(peer: Arc<Peer>) {
         (&made["spec"]["type"], &made["spec"]["ports"][0]["protocol"]),
         (&"ClusterIP".into(), &"TCP".into())
     );
-    let answer = peer.get(&peer.path("v1/services/web:80/proxy/health")).await;
+    let path = peer.path("v1/services/web:80/proxy/health");
+    let mut answer = peer.get(&path).await;
+    // Until the endpoints' controller has seen it, the proxy knows no such service.
+    for _ in 0..100 {
+        if answer.code != 404 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        answer = peer.get(&path).await;
+    }
     let refused = answer.refused(503, "ServiceUnavailable");
     assert!(
         refused["message"].as_str().unwrap().starts_with("no endpoints available for service"),

@@ -67,8 +67,8 @@ impl Peer {
             let peer = Arc::new(Self { client, namespace, simulated: None });
             peer.create_namespace().await;
             // The namespace goes whether the claim holds or not.
-            let held = tokio::task::LocalSet::new()
-                .run_until(async { tokio::task::spawn_local(claim(Arc::clone(&peer))).await });
+            let local = tokio::task::LocalSet::new();
+            let held = local.run_until(async { tokio::task::spawn_local(claim(Arc::clone(&peer))).await });
             let held = held.await;
             peer.delete(&format!("/api/v1/namespaces/{}", peer.namespace), &json!({})).await;
             held.unwrap();

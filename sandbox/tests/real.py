@@ -259,7 +259,10 @@ def three_nodes(test):
     for node in ("node1", "node2", "node3"):
         test.check(_answers(f"web-{node}", f"from {node}"), f"the machine reaches a pod on {node} through its Service")
         for other in ("node1", "node2", "node3"):
-            test.check(_asked_from(node, f"web-{other}") == f"from {other}", f"a pod on {node} reaches one on {other}")
+            test.check(
+                _comes_to(lambda: _asked_from(node, f"web-{other}") == f"from {other}"),
+                f"a pod on {node} reaches one on {other}",
+            )
     sandbox("kill", "kubelet@node2")
     test.check(not status()["healthy"], "status tells that a kubelet is dead")
     sandbox("restart", "kubelet@node2")
@@ -351,9 +354,14 @@ def _web(name, node, text):
 
 
 def _answers(service, text):
-    """Tells whether a Service comes to answer a text: kube-proxy writes its rules once a second."""
+    """Tells whether a Service comes to answer a text on the machine."""
+    return _comes_to(lambda: _answer(service) == text)
+
+
+def _comes_to(condition):
+    """Tells whether something soon holds: kube-proxy writes its rules once a second."""
     try:
-        until(lambda: _answer(service) == text, 10, f"the answer of {service}")
+        until(condition, 10, "the expected answer")
     except AssertionError:
         return False
     return True

@@ -34,6 +34,8 @@ const LIFE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// How long after the last renewal writes may still go out.
 const WRITES_FOR: Duration = Duration::from_secs(10);
+/// How long a renewal is waited for: one that hangs must leave time for another.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// The pause after a renewal that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The annotation that tells which process holds the Lease, for whoever can look at it.
@@ -109,10 +111,13 @@ impl Lock {
             tokio::time::sleep(wait).await;
             let sent_at = Instant::now();
             let seen = self.seen.borrow().clone();
-            let renewal = match object(&seen.reference(), &self.holder, self.clock.now(), Some(&seen)) {
-                Ok(wanted) => tools.cluster.replace(&self.resource, &wanted).await,
+            let wanted = match object(&seen.reference(), &self.holder, self.clock.now(), Some(&seen)) {
+                Ok(wanted) => wanted,
                 Err(error) => return error.to_string(),
             };
+            let answer =
+                tokio::time::timeout(ANSWER_WITHIN, tools.cluster.replace(&self.resource, &wanted)).await;
+            let renewal = answer.unwrap_or(Err(ApiError::NoAnswer { after: ANSWER_WITHIN }));
             match renewal {
                 Ok(written) => {
                     renewed_at = sent_at;
@@ -121,8 +126,17 @@ impl Lock {
                     self.valid_until.send_replace(Some(sent_at + WRITES_FOR));
                 }
                 Err(error) if error.is_not_found() => return "its Lease was deleted".to_owned(),
-                Err(ApiError::Refused(refusal)) if refusal.code == 409 => {
-                    return "its Lease was taken by somebody else".to_owned();
+                // The answer to an earlier renewal may have been lost: then the Lease is still ours.
+                Err(error) if is_conflict(&error) => {
+                    match tools.cluster.get(&self.resource, &seen.reference()).await {
+                        Ok(Some(found)) if self.is_ours(&found) => {
+                            self.seen.send_replace(found);
+                            wait = Duration::ZERO;
+                        }
+                        Ok(Some(_)) => return "its Lease was taken by somebody else".to_owned(),
+                        Ok(None) => return "its Lease was deleted".to_owned(),
+                        Err(_) => wait = AGAIN_AFTER,
+                    }
                 }
                 Err(error) if renewed_at.elapsed() + AGAIN_AFTER >= WRITES_FOR => {
                     return format!("its Lease could not be renewed: {error}");
@@ -130,6 +144,10 @@ impl Lock {
                 Err(_) => wait = AGAIN_AFTER,
             }
         }
+    }
+
+    fn is_ours(&self, lease: &Object) -> bool {
+        lease.text("/spec/holderIdentity") == self.holder.identity
     }
 
     /// Gives the Lease back: deletes it if it is still as we wrote it last.
@@ -161,7 +179,8 @@ async fn take_over(
     let Some(found) = found else { return create_anew(tools, resource, name, holder, clock).await };
     let other = found.text("/spec/holderIdentity").to_owned();
     let life = match found.annotation(PROCESS) {
-        _ if other.is_empty() => Life::Dead,
+        // Ours: the answer to its creation was lost.
+        _ if other.is_empty() || other == holder.identity => Life::Dead,
         Some(process) => (holder.life_of)(process),
         None => Life::Unknown,
     };

@@ -1,6 +1,8 @@
 //! One run of the program in a simulated world: the real engine over the real client, with a recorder for
 //! its events, interrupts at given moments, and a death at any await.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -149,11 +151,23 @@ impl World {
     }
 }
 
-/// Returns who a run is for the lock. Some run where the next one can see that they are dead.
-fn holder(id: RunId, raced: bool) -> Holder {
-    let place = if id.is_multiple_of(2) && !raced { "here" } else { "elsewhere" };
-    let life_of = |process: &str| if process.starts_with("here") { Life::Dead } else { Life::Unknown };
-    Holder { identity: holder_name(id), process: format!("{place}-{id}"), life_of }
+thread_local! {
+    /// The runs that live, as whoever is on the same machine can see. A world stays on one thread.
+    static ALIVE: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Returns who a run is for the lock. Every other one is on the same machine.
+fn holder(id: RunId) -> Holder {
+    let life_of = |process: &str| match process.strip_prefix("here-") {
+        None => Life::Unknown,
+        Some(_) if ALIVE.with_borrow(|alive| alive.contains(process)) => Life::Alive,
+        Some(_) => Life::Dead,
+    };
+    Holder { identity: holder_name(id), process: process_name(id), life_of }
+}
+
+fn process_name(id: RunId) -> String {
+    format!("{}-{id}", if id.is_multiple_of(2) { "here" } else { "elsewhere" })
 }
 
 /// Returns the name a run has in the lock.
@@ -172,7 +186,7 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
         run: format!("run-{id}"),
         context: "simulation".into(),
         server: "memory".into(),
-        holder: holder(id, fate.raced),
+        holder: holder(id),
     };
     let cluster = Cluster::new(kube::Client::new(connection.clone(), "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);
@@ -204,10 +218,13 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
+    ALIVE.with_borrow_mut(|alive| alive.insert(process_name(id)));
+    let ending = tokio::select! {
         biased;
         () = death => Ending::Killed,
         ended = work => Ending::Ended(ended),
         () = tokio::time::sleep(HANGS_AFTER) => Ending::Hung,
-    }
+    };
+    ALIVE.with_borrow_mut(|alive| alive.remove(&process_name(id)));
+    ending
 }

@@ -79,6 +79,9 @@ impl Application {
             let deadline = Duration::from_secs(*random.pick(&[120, 600, 1200]));
             stages.push(StageDraft { id: id.unwrap(), needs, objects, deadline });
         }
+        if random.chance(250) {
+            add_widgets(random, &mut stages);
+        }
         Self { stages, secret: random.chance(400) }
     }
 
@@ -125,7 +128,28 @@ impl Application {
     }
 }
 
+/// Puts a definition into one stage, and objects of its kind into it and into some of the later ones.
+fn add_widgets(random: &mut Random, stages: &mut [StageDraft]) {
+    let first = random.index(stages.len());
+    let definition = ObjectDraft::of("CustomResourceDefinition", "widgets.example.org".into());
+    let id = stages[first].id.clone();
+    stages[first].objects.push(definition);
+    for (index, stage) in stages.iter_mut().enumerate().skip(first) {
+        if random.chance(500) {
+            stage.objects.push(ObjectDraft::of("Widget", format!("widget-{index}")));
+            if index > first && !stage.needs.contains(&id) {
+                stage.needs.push(id.clone());
+            }
+        }
+    }
+}
+
 impl ObjectDraft {
+    fn of(kind: &'static str, name: String) -> Self {
+        let (edition, replicas) = (1, 1);
+        Self { kind, name, edition, replicas, broken: false, with_volume: false, checked: false }
+    }
+
     fn random(random: &mut Random, name: String) -> Self {
         let kind = *random.pick(&KINDS);
         Self {
@@ -154,7 +178,9 @@ impl ObjectDraft {
     fn object(&self) -> Object {
         let mut value = self.body();
         value["metadata"]["name"] = self.name.clone().into();
-        value["metadata"]["namespace"] = NAMESPACE.into();
+        if self.kind != "CustomResourceDefinition" {
+            value["metadata"]["namespace"] = NAMESPACE.into();
+        }
         value["kind"] = self.kind.into();
         Object::new(value).unwrap()
     }
@@ -200,6 +226,16 @@ impl ObjectDraft {
                 "apiVersion": "networking.k8s.io/v1",
                 "spec": {"rules": [{"host": format!("{}.edition-{}", self.name, self.edition)}]},
             }),
+            "CustomResourceDefinition" => json!({
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "metadata": {"annotations": {"edition": self.edition.to_string()}},
+                "spec": {
+                    "group": "example.org", "scope": "Namespaced",
+                    "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+                    "versions": [{"name": "v1", "served": true, "storage": true}],
+                },
+            }),
+            "Widget" => json!({"apiVersion": "example.org/v1", "spec": {"edition": self.edition}}),
             "ServiceAccount" => json!({
                 "apiVersion": "v1",
                 "metadata": {"annotations": {"edition": self.edition.to_string()}},

@@ -15,6 +15,8 @@ use crate::world::World;
 
 /// How many stories `cargo test` lives through when nobody says otherwise.
 const STORIES: u64 = 60;
+/// After so many stories that broke a promise no further one is begun.
+const SHOWN: usize = 10;
 /// Seeds that once failed, one a line; `#` begins a remark.
 const KEPT: &str = include_str!("seeds.txt");
 
@@ -65,10 +67,12 @@ fn every_promise_holds_in_every_story() {
                 broken.join("\n    ")
             ));
         }
+        if failed.len() == SHOWN {
+            break;
+        }
     }
     println!("{tally:#?}");
-    let (count, shown) = (failed.len(), failed.iter().take(10).cloned().collect::<Vec<_>>());
-    assert!(failed.is_empty(), "{count} stories broke a promise:\n{}", shown.join("\n"));
+    assert!(failed.is_empty(), "{} stories broke a promise:\n{}", failed.len(), failed.join("\n"));
 }
 
 #[test]

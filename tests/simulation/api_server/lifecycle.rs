@@ -28,6 +28,9 @@ pub(crate) fn born(store: &mut Store, kind: &Kind, object: &mut Value) {
             object["metadata"]["finalizers"] = json!(["kubernetes.io/pvc-protection"]);
             object["status"] = json!({"phase": "Pending"});
         }
+        "CustomResourceDefinition" => {
+            object["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
+        }
         "Service" if kind.group.is_empty() => {
             let headless = object["spec"]["clusterIP"] == "None";
             if !headless && object["spec"]["type"] != "ExternalName" {

@@ -18,6 +18,7 @@ pub(super) fn end(step: &mut Step<'_>) {
             "foregroundDeletion" => dependents_gone(step),
             "kubernetes.io/pvc-protection" => !is_mounted(step),
             "kubernetes" => namespace_empty(step),
+            "customresourcecleanup.apiextensions.k8s.io" => instances_gone(step),
             "orphan" => true,
             _ => false,
         };
@@ -62,6 +63,16 @@ fn dependents_gone(step: &mut Step<'_>) -> bool {
         delete(step, key);
     }
     !step.store.objects.values().any(|stored| owned(&stored.object))
+}
+
+/// Deletes the objects of a definition's kind and returns true when none is left.
+fn instances_gone(step: &mut Step<'_>) -> bool {
+    let group = step.object["spec"]["group"].as_str().unwrap_or_default().to_owned();
+    let instances: Vec<Key> = step.store.objects.keys().filter(|key| key.group == group).cloned().collect();
+    for key in &instances {
+        delete(step, key);
+    }
+    !step.store.objects.keys().any(|key| key.group == group)
 }
 
 /// Deletes what is in the namespace and returns true when nothing is left.

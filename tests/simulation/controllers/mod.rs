@@ -192,7 +192,13 @@ impl Controllers {
             "Job" => workloads::job(&mut step),
             "PersistentVolumeClaim" => storage::bind(&mut step),
             "Service" => load_balancer(&mut step),
-            "CustomResourceDefinition" => establish(&mut step),
+            "CustomResourceDefinition" => {
+                if establish(&mut step) {
+                    drop(store);
+                    self.enqueue(key.clone());
+                }
+            }
+            "Widget" => step.set_status(&json!({"conditions": [{"type": "Ready", "status": "True"}]})),
             _ => {}
         }
     }
@@ -220,7 +226,8 @@ fn load_balancer(step: &mut Step<'_>) {
     }
 }
 
-fn establish(step: &mut Step<'_>) {
+/// Establishes a definition, and returns true when it is not served yet: that comes later.
+fn establish(step: &mut Step<'_>) -> bool {
     let status = json!({"conditions": [
         {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"},
         {"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "accepted"},
@@ -234,4 +241,5 @@ fn establish(step: &mut Step<'_>) {
             }
         }
     }
+    !is_established
 }

@@ -1,11 +1,14 @@
 //! Promises "end" and "cancel", and the shape of the stream of events.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use wesago::engine::EngineError;
 use wesago::event::{EventKind, Verdict};
 
 use super::{Evidence, is_peaceful};
-use crate::deployer::{Command, Ending, Run};
+use crate::deployer::{Command, Ending, Run, holder_name};
+use crate::journal::What;
 
 /// Returns what is wrong with the ends of the runs.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
@@ -14,6 +17,11 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         let mut say = |what: String| broken.push(format!("end: run {}: {what}", run.id));
         if run.ending == Ending::Hung {
             say("it never ended".to_owned());
+        }
+        if let Ending::Ended(Err(EngineError::Locked { holder, .. })) = &run.ending
+            && *holder == holder_name(run.id)
+        {
+            say("it was locked out by itself".to_owned());
         }
         sequence(evidence, run, &mut say);
         cancel(evidence, run, &mut say);
@@ -26,6 +34,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     }
     broken
 }
+
+/// After the first interrupt a run waits for answers that are on their way, saves what it knows and gives
+/// the lock back; each of these is bounded.
+const CANCEL_WITHIN: Duration = Duration::from_secs(90);
 
 /// Numbers without a gap, the first event first, the last one last, every stage with one beginning and
 /// one end.
@@ -101,6 +113,13 @@ fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
         }
     }
     let now = evidence.entries[at].at;
+    let ended = evidence
+        .entries
+        .iter()
+        .find(|entry| matches!(entry.what, What::Ended { run: id, .. } if id == run.id));
+    if let Some(took) = ended.map(|ended| ended.at.saturating_sub(now)).filter(|took| *took > CANCEL_WITHIN) {
+        say(format!("it ended {took:?} after the interrupt"));
+    }
     for (later, request) in evidence.writes(run.id).filter(|(later, _)| *later > at) {
         let inventory = request.path.ends_with(&format!("/configmaps/wesago-{}", run.plan.name()));
         let lease = request.path.contains("/leases");

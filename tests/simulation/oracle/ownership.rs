@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
+use wesago::engine::EngineError;
 use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::Object;
 
 use super::{Evidence, key_of};
 use crate::api_server::{Commit, Key};
-use crate::deployer::{Command, Run, holder_name};
+use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::plans::{NAMESPACE, PLAN};
 
 /// Returns what was touched that must not be.
@@ -47,6 +48,14 @@ fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
         namespace: NAMESPACE.into(),
         name: Inventory::parent_name(PLAN),
     };
+    if let Ending::Ended(Err(EngineError::LockLost { why })) = &run.ending
+        && why.contains("somebody else")
+        && evidence
+            .object_at(&key, evidence.version_at_end(run.id))
+            .is_some_and(|lease| lease["spec"]["holderIdentity"] == holder_name(run.id))
+    {
+        say("it gave up a lock that was its own".to_owned());
+    }
     for (at, request) in evidence.writes(run.id).filter(|(_, request)| !request.path.contains("/leases")) {
         // The lock lies in the namespace, which whoever comes first makes.
         if request.path == "/api/v1/namespaces" {

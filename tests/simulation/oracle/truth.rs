@@ -45,8 +45,11 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
     for wanted in &stage.objects {
         let key = key_of(&wanted.reference());
         let versions = versions(evidence, &key, from, until);
-        let held =
-            versions.iter().any(|version| is_ready(evidence, version) && holds(version, wanted.value()));
+        // From the state on that held our content, the same life of the object, whoever edited it since.
+        let applied = versions.iter().position(|version| holds(version, wanted.value()));
+        let since = applied.map(|at| &versions[at..]).unwrap_or_default();
+        let uid = |version: &Arc<Value>| version["metadata"]["uid"].clone();
+        let held = since.iter().any(|version| uid(version) == uid(&since[0]) && is_ready(evidence, version));
         if !held {
             let last =
                 versions.last().map_or_else(|| "nothing".to_owned(), |last| last["status"].to_string());

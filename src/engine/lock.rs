@@ -122,7 +122,7 @@ impl Lock {
                 }
                 Err(error) if error.is_not_found() => return "its Lease was deleted".to_owned(),
                 Err(ApiError::Refused(refusal)) if refusal.code == 409 => {
-                    return "its Lease was taken by somebody else".to_owned();
+                    return "its Lease was deleted, or taken by somebody else".to_owned();
                 }
                 Err(error) if renewed_at.elapsed() + AGAIN_AFTER >= WRITES_FOR => {
                     return format!("its Lease could not be renewed: {error}");

@@ -38,10 +38,11 @@ python-tests:
 	$(PYTHON) -m unittest discover -s images/website/tests
 	$(PYTHON) -m unittest discover -s images/wesago/tests
 
-# real clusters started, killed, healed and taken down, in a network of their own
+# real clusters started, killed, healed and taken down on this machine; ends a cluster that is up
 sandbox-tests:
 	$(SANDBOX) build
-	sandbox/tests/run real --own-network
+	$(SANDBOX) down
+	sandbox/tests/run real
 
 # the members' init scripts with PostgreSQL's own programs; Debian's package is not to start a server here
 postgres-tests:

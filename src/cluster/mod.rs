@@ -236,10 +236,11 @@ impl Cluster {
             Ok((_, answer, _)) if answer["metadata"]["deletionTimestamp"].is_null() => Ok(Deletion::Gone),
             Ok(_) => Ok(Deletion::Begun),
             Err(error) if error.is_not_found() => Ok(Deletion::Gone),
-            // "Precondition failed: UID in precondition: …" (apiserver storage/interfaces.go), or
-            // "ResourceVersion in precondition".
+            // "the UID in the precondition (…) does not match" (apiserver registry/rest/delete.go), or, in a
+            // race, "Precondition failed: UID in precondition: …" (storage/interfaces.go); the same two of
+            // the resource version.
             Err(ApiError::Refused(refusal))
-                if refusal.code == 409 && refusal.message.contains("in precondition") =>
+                if refusal.code == 409 && refusal.message.contains("precondition") =>
             {
                 Ok(Deletion::Gone)
             }

@@ -1,6 +1,7 @@
 //! One list of everything that happens in a simulated world, in the order it happens: requests, answers,
 //! events told, faults. The oracle reads it; a failing seed prints it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wesago::event::Event;
+use wesago::event::{Event, EventKind};
 
 use crate::api_server::Request;
 
@@ -78,6 +79,29 @@ impl Journal {
     /// Returns the count of requests, as it grows.
     pub(crate) fn requests(&self) -> watch::Receiver<u64> {
         self.sent.subscribe()
+    }
+
+    /// Returns how often each kind of fault and interference happened.
+    pub(crate) fn tally(&self) -> BTreeMap<String, u64> {
+        let mut tally = BTreeMap::new();
+        for entry in self.entries().iter() {
+            let name = match &entry.what {
+                What::Note(text) => {
+                    // `#12 Refused` is about a request, `somebody edits … of …` about an object.
+                    let words =
+                        text.split(' ').filter(|word| !word.starts_with('#') && !word.starts_with('/'));
+                    words.take(2).collect::<Vec<_>>().join(" ")
+                }
+                What::Ended { how, .. } if how == "Killed" => "the program was killed".to_owned(),
+                What::Told { event, .. } => match &event.event {
+                    EventKind::CancelBegan { reason } => format!("the program was {reason}"),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            *tally.entry(name).or_default() += 1;
+        }
+        tally
     }
 
     /// Returns the whole list as text, a line each.

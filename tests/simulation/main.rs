@@ -4,10 +4,13 @@
 //!
 //! - `WESAGO_SIM_SEEDS=2000 cargo test --test simulation` lives through so many stories;
 //! - `WESAGO_SIM_SEED=7 cargo test --test simulation` replays one and prints all that happened;
+//! - `cargo test --features sandbox --test simulation conformance` holds the simulated server to a real one;
 //! - a seed that once failed stands in `seeds.txt` and is always run.
 
 #[cfg(test)]
 mod api_server;
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]

@@ -1,8 +1,16 @@
 //! The tests: many seeds, each one story, held against the oracle; the same seed twice is the same story.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use tokio::time::Instant;
+use wesago::event::{CancelReason, EventKind};
+
+use crate::deployer::{Death, Fate};
+use crate::journal::What;
+use crate::network::Weather;
 use crate::oracle::judge;
+use crate::random::Random;
 use crate::world::World;
 
 /// How many stories `cargo test` lives through when nobody says otherwise.
@@ -10,14 +18,19 @@ const STORIES: u64 = 60;
 /// Seeds that once failed, one a line; `#` begins a remark.
 const KEPT: &str = include_str!("seeds.txt");
 
-/// Lives through the story of a seed and returns its transcript and the promises it broke.
-fn live(seed: u64) -> (String, Vec<String>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+/// Runs a piece of work on a clock that is paused: time passes when nothing else is left to do.
+fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(work)
+}
+
+/// Lives through the story of a seed and returns the world and the promises it broke.
+fn live(seed: u64) -> (World, Vec<String>) {
+    on_paused_clock(async {
         let mut world = World::new(seed);
         world.live().await;
-        (world.journal.transcript(), judge(&world))
+        let broken = judge(&world);
+        (world, broken)
     })
 }
 
@@ -33,16 +46,19 @@ fn kept() -> impl Iterator<Item = u64> {
 #[test]
 fn every_promise_holds_in_every_story() {
     if let Some(seed) = variable("WESAGO_SIM_SEED") {
-        let (transcript, broken) = live(seed);
-        println!("{transcript}");
+        let (world, broken) = live(seed);
+        println!("{}", world.journal.transcript());
         assert!(broken.is_empty(), "seed {seed}:\n{}", broken.join("\n"));
         return;
     }
     let count = variable("WESAGO_SIM_SEEDS").unwrap_or(STORIES);
     let seeds: BTreeSet<u64> = kept().chain(0..count).collect();
-    let mut failed = Vec::new();
+    let (mut failed, mut tally) = (Vec::new(), BTreeMap::<String, u64>::new());
     for seed in seeds {
-        let (_, broken) = live(seed);
+        let (world, broken) = live(seed);
+        for (fault, count) in world.journal.tally() {
+            *tally.entry(fault).or_default() += count;
+        }
         if !broken.is_empty() {
             failed.push(format!(
                 "WESAGO_SIM_SEED={seed} cargo test --test simulation\n    {}",
@@ -50,6 +66,7 @@ fn every_promise_holds_in_every_story() {
             ));
         }
     }
+    println!("{tally:#?}");
     let (count, shown) = (failed.len(), failed.iter().take(10).cloned().collect::<Vec<_>>());
     assert!(failed.is_empty(), "{count} stories broke a promise:\n{}", shown.join("\n"));
 }
@@ -57,10 +74,47 @@ fn every_promise_holds_in_every_story() {
 #[test]
 fn the_same_seed_is_the_same_story() {
     for seed in 0..8 {
-        let (first, _) = live(seed);
-        let (second, _) = live(seed);
+        let [first, second] = [(); 2].map(|()| live(seed).0.journal.transcript());
         let differs = first.lines().zip(second.lines()).find(|(first, second)| first != second);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(first.len(), second.len(), "seed {seed}");
+    }
+}
+
+/// Lives through one deploy that is interrupted or killed at a moment, and returns the moments at which it
+/// told something, and the promises it broke.
+fn live_aimed(seed: u64, aim: Option<(Duration, bool)>) -> (Vec<Duration>, Vec<String>) {
+    on_paused_clock(async {
+        let mut world = World::new(seed);
+        let ends = Instant::now() + Duration::from_secs(60);
+        let mut fate =
+            Fate { weather: Weather::random(&mut Random::from_seed(seed), ends), ..Fate::default() };
+        match aim {
+            Some((moment, true)) => fate.death = Some(Death::At(moment)),
+            Some((moment, false)) => fate.interrupts.push((moment, CancelReason::Interrupt)),
+            None => {}
+        }
+        world.live_once(fate).await;
+        let entries = world.journal.entries().clone();
+        let told = entries.iter().filter_map(|entry| match &entry.what {
+            What::Told { run: 1, event } if !matches!(event.event, EventKind::RunFinished(_)) => {
+                Some(entry.at)
+            }
+            _ => None,
+        });
+        (told.collect(), judge(&world))
+    })
+}
+
+#[test]
+fn an_interrupt_in_the_very_instant_of_an_event_breaks_no_promise() {
+    let count = variable("WESAGO_SIM_SEEDS").unwrap_or(STORIES) / 2;
+    for seed in 0..count {
+        let mut random = Random::from_seed(seed).fork("aim");
+        let (moments, broken) = live_aimed(seed, None);
+        assert!(broken.is_empty(), "seed {seed}, without an interrupt:\n{}", broken.join("\n"));
+        let aim = Some((*random.pick(&moments), random.chance(300)));
+        let (_, broken) = live_aimed(seed, aim);
+        assert!(broken.is_empty(), "seed {seed}, {aim:?}:\n{}", broken.join("\n"));
     }
 }

@@ -170,6 +170,18 @@ impl World {
         }
     }
 
+    /// Lives through one deploy with this fate, and then through a deploy in peace and a repeated one.
+    pub(crate) async fn live_once(&mut self, fate: Fate) {
+        let mut application = Application::random(&mut self.random.fork("application"));
+        application.mend();
+        let plan = application.plan();
+        self.run(Command::Deploy, &plan, fate).await;
+        for _ in 0..2 {
+            self.settle().await;
+            self.run(Command::Deploy, &plan, Fate::default()).await;
+        }
+    }
+
     /// Deploys under faults a few times, then in peace until it is there, then once more.
     async fn converge(&mut self, application: &mut Application) {
         let plan = application.plan();

@@ -117,15 +117,15 @@ impl Refusal {
              not match the {what} in record ({found}). The object might have been deleted and then recreated",
             kind.resource()
         );
-        let message = if what == "UID" {
-            format!(
-                "Operation cannot be fulfilled on {} \"{name}\": Precondition failed: UID in precondition: \
-                 {wanted}, UID in object meta: {found}",
-                kind.resource()
-            )
-        } else {
-            message
-        };
+        Self::new(409, "Conflict", message).about(kind, name, &[])
+    }
+
+    pub(crate) fn ended_life(kind: &Kind, name: &str, wanted: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": StorageError: invalid object, Code: 4, \
+             AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: ",
+            kind.resource()
+        );
         Self::new(409, "Conflict", message).about(kind, name, &[])
     }
 

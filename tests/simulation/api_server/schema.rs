@@ -20,7 +20,12 @@ pub(crate) enum Shape {
 pub(crate) fn shape(path: &[&str], value: &Value) -> Shape {
     let last = path.last().copied().unwrap_or_default();
     match value {
-        Value::Object(_) if matches!(last, "selector" | "nodeSelector" | "roleRef" | "fieldsV1") => {
+        Value::Object(_)
+            if matches!(
+                last,
+                "selector" | "nodeSelector" | "roleRef" | "secretKeyRef" | "configMapKeyRef" | "fieldRef"
+            ) =>
+        {
             Shape::Atomic
         }
         Value::Object(_) => Shape::Granular,

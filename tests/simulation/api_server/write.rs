@@ -120,7 +120,13 @@ impl Store {
         key: &Key,
         mut object: Value,
     ) -> Written {
-        let Some(stored) = self.objects.get(key) else { return Err(Refusal::not_found(kind, &key.name)) };
+        let Some(stored) = self.objects.get(key) else {
+            // The storage looks at the preconditions first.
+            return Err(match object["metadata"]["uid"].as_str() {
+                Some(uid) => Refusal::ended_life(kind, &key.name, uid),
+                None => Refusal::not_found(kind, &key.name),
+            });
+        };
         let live = &stored.object;
         let told =
             |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
@@ -356,6 +362,5 @@ fn conflict_text(manager: &Manager, kind: &Kind) -> String {
         "" => String::new(),
         subresource => format!(" with subresource \"{subresource}\""),
     };
-    let at = if manager.operation == "Update" { format!(" at {}", manager.time) } else { String::new() };
-    format!("\"{}\"{subresource} using {}{at}", manager.name, kind.api_version())
+    format!("\"{}\"{subresource} using {}", manager.name, kind.api_version())
 }

@@ -1,0 +1,48 @@
+//! What the simulated server claims about a real one. Each claim is one body of a test that runs against
+//! the simulator, and, with the feature `sandbox`, against the API server of the sandbox.
+
+mod apply;
+mod lifecycle;
+mod peer;
+mod reading;
+
+use peer::Peer;
+
+/// Makes of each claim a test against the simulator and one against the real server.
+macro_rules! claims {
+    ($($claim:path => $simulated:ident, $real:ident;)*) => {
+        $(
+            #[test]
+            fn $simulated() {
+                Peer::simulated(|peer| Box::pin($claim(peer)));
+            }
+
+            #[cfg(feature = "sandbox")]
+            #[test]
+            fn $real() {
+                Peer::real(stringify!($real), |peer| Box::pin($claim(peer)));
+            }
+        )*
+    };
+}
+
+claims! {
+    apply::creates_and_owns => simulated_apply_creates, real_apply_creates;
+    apply::again_changes_nothing => simulated_apply_again, real_apply_again;
+    apply::entry_tells_of_strangers => simulated_entry, real_entry;
+    apply::conflicts_name_the_field => simulated_conflicts, real_conflicts;
+    apply::drops_what_it_leaves_out => simulated_drops, real_drops;
+    apply::owns_the_fields_of_every_kind => simulated_fields, real_fields;
+    apply::refuses_immutable_fields => simulated_immutable, real_immutable;
+    lifecycle::generation_counts_the_spec => simulated_generation, real_generation;
+    lifecycle::deletion_has_preconditions => simulated_deletion, real_deletion;
+    lifecycle::foreground_holds_the_owner => simulated_foreground, real_foreground;
+    lifecycle::an_ending_namespace_takes_nothing_new => simulated_namespace, real_namespace;
+    lifecycle::a_lease_is_taken_once => simulated_lease, real_lease;
+    lifecycle::services_get_addresses => simulated_service, real_service;
+    reading::lists_come_in_pages => simulated_pages, real_pages;
+    reading::metadata_alone_can_be_listed => simulated_metadata, real_metadata;
+    reading::a_watch_tells_every_change => simulated_watch, real_watch;
+    reading::a_watch_from_long_ago_has_expired => simulated_expired, real_expired;
+    reading::discovery_tells_the_kinds => simulated_discovery, real_discovery;
+}

@@ -7,7 +7,7 @@ from .content import content_hash
 from .images import COREDNS, DEBIAN, IMAGES, LOCAL_PATH, TRAEFIK
 from .tools import run
 
-CLASSES = ("classes.yaml",)
+CLASSES = ("classes.yaml", "nodes.yaml")
 SERVICES = ("coredns.yaml", "local-path.yaml", "traefik.yaml")
 
 

@@ -135,6 +135,9 @@ impl Lock {
                         }
                         Ok(Some(_)) => return "its Lease was taken by somebody else".to_owned(),
                         Ok(None) => return "its Lease was deleted".to_owned(),
+                        Err(error) if renewed_at.elapsed() + AGAIN_AFTER >= WRITES_FOR => {
+                            return format!("its Lease could not be renewed: {error}");
+                        }
                         Err(_) => wait = AGAIN_AFTER,
                     }
                 }

@@ -103,15 +103,17 @@ pub(super) async fn work_out(
     let beside = plan.stages().len();
     let mut stages: Vec<Vec<Victim>> = vec![Vec::new(); beside + 1];
     let claims = volume_claims(tools, session, plan).await?;
+    let namespace = namespace_ref(plan.namespace());
     let found = session.live.values().map(|object| (object, stage_of.get(&object.reference()).copied()));
     for (object, stage) in found.chain(claims.iter().map(|(object, stage)| (object, Some(stage.0)))) {
         let kind = object.reference().group_kind();
         let Some(uid) = object.uid() else { continue };
         let fate = fate(object, delete_data);
         let resource = resource(&session.catalog, &kind)?.clone();
-        stages[stage.unwrap_or(beside)].push(Victim { object: object.reference(), uid, resource, fate });
+        // The plan's own namespace goes after everything else: the lock lies in it.
+        let stage = stage.filter(|_| object.reference() != namespace).unwrap_or(beside);
+        stages[stage].push(Victim { object: object.reference(), uid, resource, fate });
     }
-    let namespace = namespace_ref(plan.namespace());
     if !stages.iter().flatten().any(|victim| victim.object == namespace) {
         let resource = resource(&session.catalog, &namespace.group_kind())?.clone();
         let live =

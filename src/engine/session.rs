@@ -87,7 +87,9 @@ impl Session {
             live: BTreeMap::new(),
         };
         for (scope, listing) in scopes.into_iter().zip(listings) {
-            session.resource_versions.insert(scope, listing.resource_version);
+            if !listing.resource_version.is_empty() {
+                session.resource_versions.insert(scope, listing.resource_version);
+            }
             session.live.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
         }
         if plan.stages().iter().flat_map(|stage| &stage.objects).any(|o| o.kind() == "PersistentVolumeClaim")
@@ -202,7 +204,11 @@ pub(super) fn scopes(catalog: &Catalog, plan: &Plan, inventory: &Inventory) -> B
 /// Lists all scopes, a few at once, in their order.
 pub(super) async fn list_all(tools: &Tools, scopes: &BTreeSet<Scope>) -> Result<Vec<Listing>, EngineError> {
     let lists = scopes.iter().map(|scope| async move {
-        ask(tools, &format!("list {}", scope.resource.plural), || tools.cluster.list(scope)).await
+        match ask(tools, &format!("list {}", scope.resource.plural), || tools.cluster.list(scope)).await {
+            // The kind itself is gone since discovery was asked, and all its objects with it.
+            Err(EngineError::Request { error, .. }) if error.is_not_found() => Ok(Listing::default()),
+            answer => answer,
+        }
     });
     stream::iter(lists).buffered(WIDTH).try_collect().await
 }

@@ -58,6 +58,11 @@ impl Tracked {
         changed
     }
 
+    /// Returns true for what brings kinds of its own.
+    fn is_definition(&self) -> bool {
+        self.prepared.wanted.kind() == "CustomResourceDefinition"
+    }
+
     /// Returns true when the object is what we asked for.
     pub(super) fn is_current(&self) -> bool {
         matches!(self.readiness, Readiness::Current { .. })
@@ -157,9 +162,6 @@ impl StageRun {
     ) -> bool {
         let tracked = &mut self.objects[index];
         let Some(uid) = answer.uid() else { return false };
-        if answer.kind() == "CustomResourceDefinition" && changed {
-            self.needs_discovery = true;
-        }
         tracked.actuation =
             Actuation::Accepted(Receipt { uid, generation: answer.generation(), changed, applied_at: now });
         tracked.see(answer);
@@ -182,18 +184,41 @@ impl StageRun {
         tracked.reassess(surroundings, now)
     }
 
-    /// Works out anew what time alone may have changed and returns the objects that differ.
+    /// Works out anew what time alone may have changed and returns the objects that differ. Of a definition
+    /// only discovery knows more, and it cannot be watched: the stage then wants to ask it.
     pub(super) fn on_time(&mut self, surroundings: &Surroundings, now: Timestamp) -> Vec<usize> {
         let instant = Instant::now();
-        let due = |tracked: &Tracked| tracked.again_at.is_some_and(|again| again <= instant);
-        (0..self.objects.len())
-            .filter(|&index| due(&self.objects[index]) && self.objects[index].reassess(surroundings, now))
-            .collect()
+        let mut changed = Vec::new();
+        for index in 0..self.objects.len() {
+            let tracked = &mut self.objects[index];
+            if tracked.again_at.is_none_or(|again| again > instant) {
+                continue;
+            }
+            if tracked.is_definition() {
+                tracked.again_at = None;
+                self.needs_discovery = true;
+            } else if tracked.reassess(surroundings, now) {
+                changed.push(index);
+            }
+        }
+        changed
     }
 
-    /// Notes that discovery was asked again.
-    pub(super) fn rediscovered(&mut self) {
+    /// Returns true when only discovery can tell how to go on.
+    pub(super) fn needs_discovery(&self) -> bool {
+        self.needs_discovery && self.is_running()
+    }
+
+    /// Notes that discovery is being asked.
+    pub(super) fn asked_discovery(&mut self) {
         self.needs_discovery = false;
+    }
+
+    /// Takes in what discovery told and returns the definitions that differ.
+    pub(super) fn discovered(&mut self, surroundings: &Surroundings, now: Timestamp) -> Vec<usize> {
+        let definition = |index: &usize| self.objects[*index].is_definition();
+        let definitions: Vec<usize> = (0..self.objects.len()).filter(definition).collect();
+        definitions.into_iter().filter(|&index| self.objects[index].reassess(surroundings, now)).collect()
     }
 
     /// Notes that a check was passed.
@@ -217,6 +242,9 @@ impl StageRun {
         if let Some(failure) = self.failure() {
             return Some(failure);
         }
+        if self.needs_discovery {
+            return Some(Step::Rediscover);
+        }
         let sent_is_current = self
             .objects
             .iter()
@@ -224,9 +252,6 @@ impl StageRun {
             .all(Tracked::is_current);
         if !sent_is_current {
             return None;
-        }
-        if self.needs_discovery {
-            return Some(Step::Rediscover);
         }
         for next_rank in rank + 1..=LAST_WRITE_RANK {
             self.phase = Phase::Writing { rank: next_rank };

@@ -13,6 +13,8 @@ use crate::object::{GroupKind, Object, ObjectRef, Uid};
 
 /// How long a permanent trouble must be seen before it counts: a state in between two others is no cause.
 const PERMANENT_FOR: Duration = Duration::from_secs(1);
+/// How long some pods of a workload may crash while others do not.
+const PARTIAL_FOR: Duration = Duration::from_secs(60);
 /// A trouble not seen for so long is over; a crash loop is out of sight while its program runs.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// News come in bursts; all of one are judged together.
@@ -135,13 +137,13 @@ impl Vigil {
     }
 }
 
-/// Returns how long a trouble may last; `None` when it never dooms a workload alone. A trouble that some
-/// pods show and others do not is a matter of those pods, unless it is a permanent one.
+/// Returns how long a trouble may last; `None` when it never dooms a workload alone. A crash that some pods
+/// show and others do not may be a matter of those pods, and is given longer.
 fn grace(diagnosis: &Diagnosis) -> Option<Duration> {
     let told = Duration::from_secs(diagnosis.grace_seconds?);
     match diagnosis.class {
         Class::Permanent => Some(told.min(PERMANENT_FOR)),
-        Class::Crash if diagnosis.affected < diagnosis.counted => None,
+        Class::Crash if diagnosis.affected < diagnosis.counted => Some(told.max(PARTIAL_FOR)),
         Class::Crash => Some(told),
         Class::Transient => None,
     }

@@ -62,10 +62,16 @@ pub(crate) fn seen(run: &Run, all: &[Request]) -> Seen<Vec<Wait>> {
             "proxy" => is_checked && request.received >= started.at,
             _ => false,
         };
-        let statuses = all.iter().filter(makes_ready).map(|request| request.answered);
-        let answers = writes().map(|write| write.answered);
-        let last = statuses.chain(answers).filter(|at| *at <= finished.at && *at >= first).max();
-        let last = last.unwrap_or(first);
+        // A watch tells of a write a moment before its answer is complete: what came in before the stage's
+        // end counts, up to that end.
+        let last = all
+            .iter()
+            .filter(makes_ready)
+            .chain(writes())
+            .filter(|request| (first..=finished.at).contains(&request.received))
+            .map(|request| request.answered.min(finished.at))
+            .max();
+        let last = last.unwrap_or(first).max(first);
         let took = Duration::try_from(last.duration_since(first)).map_err(|error| error.to_string())?;
         let since = Duration::from_millis(started.elapsed_ms);
         Ok(Wait { stage: outline.stage.clone(), needs: outline.needs.clone(), started: since, took })

@@ -128,6 +128,34 @@ pub(crate) fn volumes() -> Seen<BTreeSet<String>> {
     Ok(volumes.iter().filter(ours).map(name_of).collect())
 }
 
+/// Returns the memory that the running pods of the forum's namespace work with, in MiB, by the name of what
+/// they belong to, as their kubelets measure it; `Err` inside while a pod is not measured yet.
+pub(crate) fn memory() -> Seen<Result<BTreeMap<String, u64>, String>> {
+    let mut measured = BTreeMap::new();
+    for node in list(&["nodes"])? {
+        let node = node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let summary = kubectl(&["get", "--raw", &format!("/api/v1/nodes/{node}/proxy/stats/summary")])?;
+        let summary: Value =
+            serde_json::from_str(&summary).map_err(|error| format!("kubelet of {node}: {error}"))?;
+        for pod in summary["pods"].as_array().into_iter().flatten() {
+            let uid = pod["podRef"]["uid"].as_str().unwrap_or_default().to_owned();
+            measured.insert(uid, pod["memory"]["workingSetBytes"].as_u64().unwrap_or(0) >> 20);
+        }
+    }
+    let mut used: BTreeMap<String, u64> = BTreeMap::new();
+    for pod in list(&["pods", "--field-selector", "status.phase=Running"])? {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        match measured.get(pod["metadata"]["uid"].as_str().unwrap_or_default()) {
+            None | Some(0) => return Ok(Err(format!("pod {name} is not measured"))),
+            Some(mib) => {
+                let owner = name.split('-').next().unwrap_or_default().to_owned();
+                *used.entry(owner).or_default() += mib;
+            }
+        }
+    }
+    Ok(Ok(used))
+}
+
 /// Returns where the API server writes its audit log.
 pub(crate) fn audit_log() -> Seen<PathBuf> {
     let status = sandbox(&["status", "--json"])?;

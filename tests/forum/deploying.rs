@@ -2,6 +2,7 @@
 //! something was broken.
 
 use std::collections::BTreeMap;
+use std::process::Child;
 use std::time::Duration;
 
 use wesago::event::EventKind;
@@ -21,6 +22,8 @@ const SLOWEST: f64 = 1.05;
 const REMOVAL: Duration = Duration::from_secs(180);
 /// Longest wait until the cluster has stopped writing to our objects.
 const QUIET: Duration = Duration::from_secs(60);
+/// Longest wait until the kubelet has measured a new pod.
+const MEASURE: Duration = Duration::from_secs(60);
 /// How long nobody may have written, until we believe that nobody will.
 const QUIET_FOR: Duration = Duration::from_secs(3);
 /// The inventory, the one object that a run writes for itself.
@@ -31,7 +34,15 @@ pub(crate) fn from_nothing(program: &mut Program) {
     step("an earlier forum is cleared away", clear_away);
     let audit = step("the audit log is there", || Audit::from_now_on(&cluster::audit_log()?));
     let run = step("deploy from nothing", || {
-        let run = program.events_of(&["deploy"])?.ending_with(0)?;
+        let mut peak = String::new();
+        let run = program.attended(&["deploy"], |event, child| {
+            if let EventKind::RunFinished(_) = &event.event {
+                peak = peak_memory(child)?;
+            }
+            Ok(())
+        })?;
+        let run = run.ending_with(0)?;
+        println!("peak memory of wesago: {peak}");
         let server = &run.outline()?.server;
         ensure!(server.contains("//127.0.0.1:"), "deployed to {server}, which is not the sandbox");
         for (object, change) in run.changes() {
@@ -46,6 +57,14 @@ pub(crate) fn from_nothing(program: &mut Program) {
     step("the whole took no longer than its longest chain of real waits", || {
         is_fast(&run, &audit.requests()?)
     });
+}
+
+/// Returns the most memory that a process has used so far.
+fn peak_memory(child: &Child) -> Seen<String> {
+    let path = format!("/proc/{}/status", child.id());
+    let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.map(|peak| peak.trim().to_owned()).ok_or_else(|| format!("no VmHWM in {path}"))
 }
 
 fn clear_away() -> Seen {
@@ -129,6 +148,12 @@ pub(crate) fn again(program: &mut Program) {
         }
         using::doors_are_open()?;
         status_is_whole(program)
+    });
+    step("what the forum and the website work with", || {
+        let used = wait_for("measure of every pod", MEASURE, cluster::memory)?;
+        let parts: Vec<String> = used.iter().map(|(owner, mib)| format!("{owner} {mib}")).collect();
+        println!("memory: {} MiB ({})", used.values().sum::<u64>(), parts.join(", "));
+        Ok(())
     });
 }
 

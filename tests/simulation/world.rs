@@ -188,8 +188,8 @@ impl World {
         for _ in 0..self.random.between(0, 3) {
             let fate = self.fate();
             if self.random.chance(150) {
-                let other = Fate { raced: true, ..self.fate() };
-                self.race(&plan, [Fate { raced: true, ..fate }, other]).await;
+                let fates = if self.random.chance(400) { [fate, self.fate()] } else { Default::default() };
+                self.race(&plan, fates.map(|fate| Fate { raced: true, ..fate })).await;
                 continue;
             }
             let stopped = self.run(Command::Deploy, &plan, fate).await;

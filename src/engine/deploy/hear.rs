@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use super::{Deploy, Done};
-use crate::cluster::{ApiError, Observation, Scope, Written};
+use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
 use crate::engine::attempt_event;
 use crate::engine::retry::Attempt;
 use crate::engine::tasks::describe;
@@ -22,11 +22,7 @@ impl Deploy<'_, '_> {
         match done {
             Done::Written { stage, index, result } => self.written(stage, index, result),
             Done::Rediscovered { stage, result } => match result {
-                Ok(catalog) => {
-                    self.session.surroundings.served = catalog.served().collect();
-                    self.session.catalog = catalog;
-                    self.advance(stage);
-                }
+                Ok(catalog) => self.discovered(catalog),
                 Err(error) => self.fail(stage, format!("discover the served kinds: {error}")),
             },
             Done::Checked { stage, check, tries, passed, answer } => {
@@ -197,6 +193,24 @@ impl Deploy<'_, '_> {
             }
             for index in self.stages[stage.0].on_time(&self.session.surroundings, now) {
                 self.tell_readiness(stage, index);
+                self.advance(stage);
+            }
+            if self.stages[stage.0].needs_discovery() {
+                self.advance(stage);
+            }
+        }
+    }
+
+    /// Takes in what kinds are served by now: definitions may be ready with it, in whatever stage.
+    fn discovered(&mut self, catalog: Catalog) {
+        self.session.surroundings.served = catalog.served().collect();
+        self.session.catalog = catalog;
+        let now = self.clock.now();
+        for stage in (0..self.stages.len()).map(StageIdx) {
+            for index in self.stages[stage.0].discovered(&self.session.surroundings, now) {
+                self.tell_readiness(stage, index);
+            }
+            if self.stages[stage.0].is_running() {
                 self.advance(stage);
             }
         }

@@ -247,7 +247,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
             None => {}
             Some(Step::Write(indices)) => indices.into_iter().for_each(|index| self.write(stage, index)),
             Some(Step::Rediscover) => {
-                self.stages[stage.0].rediscovered();
+                self.stages[stage.0].asked_discovery();
                 let tools = self.tools_for(stage, "discovery");
                 let task =
                     async move { Done::Rediscovered { stage, result: Session::rediscover(&tools).await } };

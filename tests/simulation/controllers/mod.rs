@@ -174,6 +174,7 @@ impl Controllers {
             return;
         }
         let uid = step.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let mut again = false;
         match key.kind.as_str() {
             "Namespace" => namespace(&mut step),
             "Deployment" | "StatefulSet" | "DaemonSet" => {
@@ -184,22 +185,18 @@ impl Controllers {
                 let may_flap = Instant::now() < self.temper.calm_from;
                 let ripe = may_flap && pods.is_settled(&step.object) && !pods.flapped;
                 let flap = ripe && self.random.chance(self.temper.flaps);
-                if pods.step(&mut step, flap) {
-                    drop(store);
-                    self.enqueue(key.clone());
-                }
+                again = pods.step(&mut step, flap);
             }
             "Job" => workloads::job(&mut step),
             "PersistentVolumeClaim" => storage::bind(&mut step),
             "Service" => load_balancer(&mut step),
-            "CustomResourceDefinition" => {
-                if establish(&mut step) {
-                    drop(store);
-                    self.enqueue(key.clone());
-                }
-            }
+            "CustomResourceDefinition" => again = establish(&mut step),
             "Widget" => step.set_status(&json!({"conditions": [{"type": "Ready", "status": "True"}]})),
             _ => {}
+        }
+        drop(store);
+        if again {
+            self.enqueue(key.clone());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wesago::engine::EngineError;
 use wesago::event::{EventKind, Verdict};
 
-use super::{Evidence, is_peaceful};
+use super::{Evidence, is_peaceful, is_undisturbed};
 use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::journal::What;
 
@@ -22,6 +22,12 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
             && *holder == holder_name(run.id)
         {
             say("it was locked out by itself".to_owned());
+        }
+        if is_undisturbed(run)
+            && run.fate.raced
+            && !matches!(&run.ending, Ending::Ended(Ok(_) | Err(EngineError::Locked { .. })))
+        {
+            say(format!("beside another deploy it ended with {:?}", run.ending));
         }
         sequence(evidence, run, &mut say);
         cancel(evidence, run, &mut say);

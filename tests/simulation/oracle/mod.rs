@@ -100,9 +100,14 @@ impl Evidence {
     }
 }
 
-/// Returns true for a run without faults, death and interrupts.
-fn is_peaceful(run: &Run) -> bool {
+/// Returns true for a run without faults, death and interrupts; another one may run beside it.
+fn is_undisturbed(run: &Run) -> bool {
     run.fate.weather.ends.is_none() && run.fate.death.is_none() && run.fate.interrupts.is_empty()
+}
+
+/// Returns true for a run alone, without faults, death and interrupts.
+fn is_peaceful(run: &Run) -> bool {
+    is_undisturbed(run) && !run.fate.raced
 }
 
 fn key_of(object: &ObjectRef) -> Key {

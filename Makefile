@@ -2,7 +2,7 @@
 # make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
 # make test   everything, on a real cluster
 # make down   removes the cluster again
-.PHONY: demo check test down tools python-tests sandbox-tests postgres-tests forum-tests
+.PHONY: demo check test soak down tools simulation-tests python-tests sandbox-tests postgres-tests forum-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
@@ -31,7 +31,7 @@ check: tools
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check python-tests sandbox-tests postgres-tests forum-tests
+test: check simulation-tests python-tests sandbox-tests postgres-tests forum-tests
 
 python-tests:
 	sandbox/tests/run unit
@@ -51,9 +51,18 @@ postgres-tests:
 	  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends postgresql-15; }
 	tests/manifests/postgres-init.sh
 
-# the whole forum; removes what `make demo` deployed, and the cluster at the end
+# 2,000 stories under faults, each held against every promise; `check` lives through 60
+simulation-tests:
+	WESAGO_SIM_SEEDS=2000 $(CARGO) test --locked --test simulation stories -- --nocapture
+
+# 100,000 stories: a night
+soak:
+	WESAGO_SIM_SEEDS=100000 $(CARGO) test --locked --release --test simulation every_promise -- --nocapture
+
+# the whole forum, and the simulated API server held to the real one; removes what `make demo` deployed, and the cluster at the end
 forum-tests:
 	$(SANDBOX) up
+	$(CARGO) test --locked --features sandbox --test simulation conformance::real
 	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
 	$(SANDBOX) down
 

@@ -86,6 +86,7 @@ impl Journal {
         let mut tally = BTreeMap::new();
         for entry in self.entries().iter() {
             let name = match &entry.what {
+                What::Note(text) if text.starts_with("controllers") => continue,
                 What::Note(text) => {
                     // `#12 Refused` is about a request, `somebody edits … of …` about an object.
                     let words =

@@ -2,9 +2,11 @@
 //! controllers, faults and a clock that stands still until all have done their work. One seed is one
 //! story; the oracle holds it against the promises of the program.
 //!
-//! - `WESAGO_SIM_SEEDS=2000 cargo test --test simulation` lives through so many stories;
-//! - `WESAGO_SIM_SEED=7 cargo test --test simulation` replays one and prints all that happened;
+//! - `WESAGO_SIM_SEEDS=2000 cargo test --test simulation` lives through so many stories, and `-- --nocapture` counts
+//!   the faults in them;
+//! - `WESAGO_SIM_SEED=7 cargo test --test simulation every -- --nocapture` replays one and prints all that happened;
 //! - `cargo test --features sandbox --test simulation conformance` holds the simulated server to a real one;
+//! - `tests/simulation/mutations` breaks the program on purpose and shows which of it is noticed;
 //! - a seed that once failed stands in `seeds.txt` and is always run.
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn every_promise_holds_in_every_story() {
         }
         if !broken.is_empty() {
             failed.push(format!(
-                "WESAGO_SIM_SEED={seed} cargo test --test simulation\n    {}",
+                "WESAGO_SIM_SEED={seed} cargo test --test simulation every -- --nocapture\n    {}",
                 broken.join("\n    ")
             ));
         }

@@ -1,10 +1,12 @@
 //! Promises "idempotence" and "crash": a deploy in peace converges whatever came before, no finished Job
 //! runs twice, nothing is orphaned; and one more deploy writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use wesago::event::{EventKind, Verdict};
 use wesago::inventory::PART_OF;
+use wesago::plan::StageIdx;
 
 use super::ownership::{labelled, members};
 use super::truth::holds;
@@ -50,11 +52,7 @@ fn repeats(before: &Run, run: &Run) -> bool {
 
 fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
     if is_broken(run) {
-        let wrong = run.ending.is_success();
-        return wrong
-            .then(|| format!("truth: run {}: something broken succeeded", run.id))
-            .into_iter()
-            .collect();
+        return failed_where_broken(evidence, run);
     }
     if !run.ending.is_success() {
         return vec![format!("crash: run {}: a deploy in peace ended with {:?}", run.id, run.ending)];
@@ -77,6 +75,37 @@ fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
         broken.push(format!("crash: run {}: {lost} is in the inventory and not there", run.id));
     }
     broken
+}
+
+/// A stage with something broken in it does not succeed, what needs it is skipped, all the rest is done.
+fn failed_where_broken(evidence: &Evidence, run: &Run) -> Vec<String> {
+    let mut verdicts = BTreeMap::new();
+    for (_, event) in evidence.events(run.id) {
+        if let EventKind::StageFinished { stage, verdict, .. } = &event.event {
+            verdicts.insert(stage, verdict);
+        }
+    }
+    let mut lost: BTreeSet<StageIdx> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for &index in run.plan.order() {
+        let stage = run.plan.stage(index);
+        let is_broken = stage.objects.iter().any(|object| object.value().to_string().contains("\"broken\""));
+        let needs_lost = run.plan.needs(index).iter().any(|need| lost.contains(need));
+        if is_broken || needs_lost {
+            lost.insert(index);
+        }
+        let right = match verdicts.get(&stage.id) {
+            Some(Verdict::Skipped { .. }) => needs_lost,
+            Some(Verdict::Failed { .. } | Verdict::TimedOut { .. }) => is_broken && !needs_lost,
+            Some(Verdict::Succeeded) => !is_broken && !needs_lost,
+            Some(Verdict::Cancelled) | None => false,
+        };
+        if !right {
+            let verdict = verdicts.get(&stage.id);
+            wrong.push(format!("truth: run {}: {} ended with {verdict:?}", run.id, stage.id));
+        }
+    }
+    wrong
 }
 
 /// A repeated deploy sends no write and changes no object.

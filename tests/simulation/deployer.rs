@@ -24,6 +24,9 @@ use crate::world::World;
 /// No run may take longer than this, whatever happens: deadlines, retries and answers are all bounded.
 const HANGS_AFTER: Duration = Duration::from_secs(6 * 3600);
 
+/// How every secret value begins, so that one that leaked is found.
+pub(crate) const SECRET_PREFIX: &str = "value-";
+
 /// What the program is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -48,6 +51,8 @@ pub(crate) struct Fate {
     pub(crate) interrupts: Vec<(Duration, CancelReason)>,
     /// Foreign hands are at work while faults last.
     pub(crate) meddled: bool,
+    /// The faults are such that the run must survive them.
+    pub(crate) bearable: bool,
     /// Another deploy runs at the same time.
     pub(crate) raced: bool,
 }
@@ -100,7 +105,7 @@ impl SecretSources for Values {
     fn value(&self, source: &SecretSource) -> Result<Option<Vec<u8>>, String> {
         assert!(matches!(source, SecretSource::Generate(_)), "{source:?}");
         self.given.set(self.given.get() + 1);
-        Ok(Some(format!("value-{}-{}", self.run, self.given.get()).into_bytes()))
+        Ok(Some(format!("{SECRET_PREFIX}{}-{}", self.run, self.given.get()).into_bytes()))
     }
 }
 
@@ -133,6 +138,9 @@ impl World {
         self.journal.write(What::Began { run: id, command: what });
         if let Some(ends) = fate.weather.ends.filter(|_| fate.meddled) {
             tokio::spawn(self.hands.clone().meddle(self.random.fork(&format!("hands {id}")), ends));
+        }
+        if let Some(ends) = fate.weather.ends.filter(|_| fate.bearable) {
+            tokio::spawn(self.hands.clone().forget(self.random.fork(&format!("forgetting {id}")), ends));
         }
         Connection {
             server: self.server.clone(),

@@ -47,6 +47,19 @@ impl Hands {
         }
     }
 
+    /// Makes the server forget its history again and again until a moment.
+    pub(crate) async fn forget(self, mut random: Random, until: Instant) {
+        loop {
+            let pause = random.millis(20, 2_000);
+            if Instant::now() + pause >= until {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            self.journal.note("the server forgets its history");
+            self.server.store().compact();
+        }
+    }
+
     fn act(&self, random: &mut Random) {
         let owned: Vec<Key> = {
             let store = self.server.store();

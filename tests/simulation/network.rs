@@ -40,6 +40,10 @@ pub(crate) struct Weather {
     pub(crate) silent_watch: u64,
     pub(crate) late_watch: u64,
     pub(crate) small_pages: u64,
+    /// Refusals for want of a permission.
+    pub(crate) forbidden: u64,
+    /// Between these moments nobody answers.
+    pub(crate) outage: Option<(Instant, Instant)>,
     /// No fault begins after this moment.
     pub(crate) ends: Option<Instant>,
 }
@@ -61,6 +65,8 @@ impl std::fmt::Debug for Weather {
             ("silent watch", self.silent_watch),
             ("late watch", self.late_watch),
             ("small pages", self.small_pages),
+            ("forbidden", self.forbidden),
+            ("outages", u64::from(self.outage.is_some())),
         ];
         f.debug_map()
             .entries(shares.iter().filter(|(_, share)| *share > 0).map(|(name, share)| (name, share)))
@@ -69,8 +75,29 @@ impl std::fmt::Debug for Weather {
 }
 
 impl Weather {
+    /// Returns faults that every run must survive: each passes, and none takes long.
+    pub(crate) fn bearable(ends: Instant) -> Self {
+        Self {
+            slow: 50,
+            refused: 40,
+            lost: 40,
+            too_many: 40,
+            server_error: 40,
+            gateway_timeout: 40,
+            cut_watch: 600,
+            late_watch: 300,
+            small_pages: 500,
+            ends: Some(ends),
+            ..Self::default()
+        }
+    }
+
     /// Returns how much of each fault there is, for a seed.
     pub(crate) fn random(random: &mut Random, ends: Instant) -> Self {
+        let outage = random.chance(200).then(|| {
+            let begins = Instant::now() + random.millis(0, 30_000);
+            (begins, (begins + random.millis(1_000, 90_000)).min(ends))
+        });
         let mut some = |most: u64| if random.chance(400) { random.between(1, most) } else { 0 };
         Self {
             slow: some(200),
@@ -84,6 +111,8 @@ impl Weather {
             silent_watch: some(200),
             late_watch: some(700),
             small_pages: some(1000),
+            forbidden: some(15),
+            outage,
             ends: Some(ends),
         }
     }
@@ -99,6 +128,7 @@ enum Fault {
     TooMany { seconds: u64 },
     ServerError { code: u16 },
     GatewayTimeout,
+    Forbidden,
 }
 
 /// The connection of one run; clones are the same connection.
@@ -164,6 +194,10 @@ impl Connection {
             Fault::TooMany { seconds } => {
                 let message = "too many requests, please try again later";
                 return Some(Ok(self.refuse(id, 429, "TooManyRequests", message, Some(seconds))));
+            }
+            Fault::Forbidden => {
+                let message = "forbidden: User \"somebody\" cannot do this";
+                return Some(Ok(self.refuse(id, 403, "Forbidden", message, None)));
             }
             Fault::ServerError { code } => {
                 return Some(Ok(self.refuse(id, code, "InternalError", "etcdserver: leader changed", None)));
@@ -231,6 +265,10 @@ impl Connection {
         if !self.is_stormy() {
             return (there, back, Fault::None);
         }
+        let now = Instant::now();
+        if self.weather.outage.is_some_and(|(begins, ends)| begins <= now && now < ends) {
+            return (there, back, Fault::Refused);
+        }
         let mut below = 0;
         let mut is = |share: u64| {
             below += share;
@@ -249,6 +287,8 @@ impl Connection {
             Fault::ServerError { code }
         } else if is(weather.gateway_timeout) {
             Fault::GatewayTimeout
+        } else if is(weather.forbidden) {
+            Fault::Forbidden
         } else {
             Fault::None
         };
@@ -314,9 +354,10 @@ impl Connection {
         let (broken, delays) = (random.chance(500), random.fork(&format!("watch {}", random.clone().any())));
         let stormy = self.is_stormy();
         let now = Instant::now();
+        let outage = self.weather.outage.map(|(begins, _)| begins).filter(|begins| *begins > now);
         let carrier = Carrier {
             lines,
-            cut: cut.filter(|_| stormy).map(|after| now + after),
+            cut: cut.map(|after| now + after).into_iter().chain(outage).min().filter(|_| stormy),
             silent: silent.filter(|_| stormy).map(|after| now + after),
             late: late && stormy,
             broken,

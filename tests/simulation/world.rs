@@ -21,6 +21,8 @@ use wesago::event::CancelReason;
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 /// How long faults last in one stormy phase.
 const STORM: Duration = Duration::from_secs(240);
+/// How long faults last that a run must survive: less than any stage's deadline.
+const BEARABLE_FOR: Duration = Duration::from_secs(30);
 /// How long everything that is under way takes at most to end: stalled controllers, answers in flight.
 const SETTLES_WITHIN: Duration = Duration::from_secs(600);
 
@@ -139,7 +141,7 @@ impl World {
             }
         }
         let meddled = random.chance(300);
-        Fate { weather, death, interrupts, meddled, raced: false }
+        Fate { weather, death, interrupts, meddled, bearable: false, raced: false }
     }
 
     /// Lets time pass until nothing is under way any more.
@@ -204,6 +206,11 @@ impl World {
             self.settle().await;
         }
         let plan = application.plan();
+        if self.random.chance(500) {
+            let weather = Weather::bearable(Instant::now() + BEARABLE_FOR);
+            self.run(Command::Deploy, &plan, Fate { weather, bearable: true, ..Fate::default() }).await;
+            self.settle().await;
+        }
         self.run(Command::Deploy, &plan, Fate::default()).await;
         self.settle().await;
         self.run(Command::Deploy, &plan, Fate::default()).await;

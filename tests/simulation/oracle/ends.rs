@@ -29,6 +29,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         {
             say(format!("beside another deploy it ended with {:?}", run.ending));
         }
+        if run.fate.bearable && run.command == Command::Deploy && !run.ending.is_success() {
+            say(format!("faults that pass were not survived: {:?}", run.ending));
+        }
         sequence(evidence, run, &mut say);
         cancel(evidence, run, &mut say);
         if is_peaceful(run)

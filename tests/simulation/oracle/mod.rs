@@ -5,6 +5,7 @@ mod ends;
 mod order;
 mod ownership;
 mod repeat;
+mod secrets;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         history: world.server.store().history.clone(),
         runs: world.runs.clone(),
     };
-    let checks = [ends::check, order::check, truth::check, ownership::check, repeat::check];
+    let checks = [ends::check, order::check, truth::check, ownership::check, repeat::check, secrets::check];
     checks.iter().flat_map(|check| check(&evidence)).collect()
 }
 

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use crate::cluster::ApiError;
 use crate::inventory::NotOurs;
 
-/// Why a command could not do its work at all. A stage that fails is a [`Verdict`], not an error.
+/// Why a command could not do its work at all. A stage that fails is a
+/// [`Verdict`](crate::event::Verdict), not an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// A request outside of any stage failed for good.

@@ -257,9 +257,12 @@ impl Cluster {
         let limit = PAGE.to_string();
         let mut listing = Listing::default();
         let mut next = String::new();
+        let mut in_pages = true;
         loop {
             let mut query = scope.selectors();
-            query.push(("limit", &limit));
+            if in_pages {
+                query.push(("limit", &limit));
+            }
             if !next.is_empty() {
                 query.push(("continue", &next));
             }
@@ -268,7 +271,14 @@ impl Cluster {
                 let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
                 request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(accept));
             }
-            let (_, mut page, _) = self.json(Ok(request)).await?;
+            let (_, mut page, _) = match self.json(Ok(request)).await {
+                // The history was forgotten between two pages: all at once needs none (client-go, tools/pager).
+                Err(error) if error.is_expired() && !next.is_empty() => {
+                    (in_pages, next, listing) = (false, String::new(), Listing::default());
+                    continue;
+                }
+                answer => answer?,
+            };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 listing.objects.extend(items.into_iter().filter_map(|item| scope.complete(item)));
             }

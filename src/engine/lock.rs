@@ -23,7 +23,7 @@ use super::retry::Tools;
 use super::session::{ask, resource};
 use super::{EngineError, Holder, Life};
 use crate::clock::Clock;
-use crate::cluster::{ApiError, Catalog, Observation, Outcome, Resource, Scope, Start, outcome};
+use crate::cluster::{ApiError, Catalog, Observation, Resource, Scope, Start, Written};
 use crate::inventory::{FIELD_MANAGER, Inventory};
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::Plan;
@@ -73,20 +73,11 @@ impl Lock {
             name: Inventory::parent_name(plan.name()),
         };
         let wanted = object(&name, holder, clock.now(), None)?;
-        let sent_at = Instant::now();
         let create = || tools.cluster.create(FIELD_MANAGER, &resource, &wanted);
-        let created = match create().await {
-            Err(error) if error.is_not_found() => return Ok(None),
-            // Whatever else went wrong may pass; that somebody holds it is an answer.
-            Err(error) if outcome(&error) != Outcome::Fatal && !is_conflict(&error) => {
-                tools.persist(&format!("create {name}"), create).await
-            }
-            created => created,
-        };
-        let (seen, sent_at) = match created {
-            Ok(written) => (written.object, sent_at),
-            Err(error) if is_conflict(&error) => take_over(tools, &resource, &name, holder, clock).await?,
-            Err(error) => return Err(EngineError::request(format!("take the lock {name}"), error)),
+        let (seen, sent_at) = match attempt(tools, &format!("take the lock {name}"), create).await? {
+            Taken::Ours(seen, sent_at) => (seen, sent_at),
+            Taken::Nowhere => return Ok(None),
+            Taken::Held => take_over(tools, &resource, &name, holder, clock).await?,
         };
         let valid_until = watch::Sender::new(Some(sent_at + WRITES_FOR));
         Ok(Some(Self {
@@ -198,14 +189,10 @@ async fn take_over(
         Fate::Expired => {}
     }
     let wanted = object(name, holder, clock.now(), Some(&found))?;
-    let sent_at = Instant::now();
-    match tools.cluster.replace(resource, &wanted).await {
-        Ok(written) => Ok((written.object, sent_at)),
-        Err(error) if error.refusal().is_some_and(|no| matches!(no.code, 404 | 409)) => {
-            Err(locked("another deploy, which was a moment faster".to_owned(), None))
-        }
-        Err(error) => Err(EngineError::request(format!("take over the lock {name}"), error)),
-    }
+    let began = Instant::now();
+    let replace = || tools.cluster.replace(resource, &wanted);
+    let taken = attempt(tools, &format!("take over the lock {name}"), replace).await?;
+    ours_after_all(tools, resource, name, holder, (taken, began)).await
 }
 
 /// Takes a Lease that was given back between two looks; whoever is faster still has it.
@@ -217,13 +204,56 @@ async fn create_anew(
     clock: Clock,
 ) -> Result<(Object, Instant), EngineError> {
     let wanted = object(name, holder, clock.now(), None)?;
-    let sent_at = Instant::now();
-    match tools.cluster.create(FIELD_MANAGER, resource, &wanted).await {
-        Ok(written) => Ok((written.object, sent_at)),
-        Err(error) if is_conflict(&error) => {
-            Err(locked("another deploy, which was a moment faster".to_owned(), None))
+    let began = Instant::now();
+    let create = || tools.cluster.create(FIELD_MANAGER, resource, &wanted);
+    let taken = attempt(tools, &format!("take the lock {name}"), create).await?;
+    ours_after_all(tools, resource, name, holder, (taken, began)).await
+}
+
+/// What came of a try to write the Lease.
+enum Taken {
+    /// It is ours; the request was sent at this moment.
+    Ours(Object, Instant),
+    /// Somebody's write came first, or an earlier one of our own whose answer was lost.
+    Held,
+    /// Its namespace is not there.
+    Nowhere,
+}
+
+/// Writes the Lease, again and again while the server cannot be asked.
+async fn attempt<F>(tools: &Tools, request: &str, send: impl Fn() -> F) -> Result<Taken, EngineError>
+where
+    F: Future<Output = Result<Written, ApiError>>,
+{
+    let once = || {
+        let (sent_at, sending) = (Instant::now(), send());
+        async move {
+            match sending.await {
+                Ok(written) => Ok(Taken::Ours(written.object, sent_at)),
+                Err(error) if error.is_not_found() => Ok(Taken::Nowhere),
+                Err(error) if is_conflict(&error) => Ok(Taken::Held),
+                Err(error) => Err(error),
+            }
         }
-        Err(error) => Err(EngineError::request(format!("take the lock {name}"), error)),
+    };
+    ask(tools, request, once).await
+}
+
+/// Returns the Lease if it bears our name, whatever the last answer was.
+async fn ours_after_all(
+    tools: &Tools,
+    resource: &Resource,
+    name: &ObjectRef,
+    holder: &Holder,
+    (taken, began): (Taken, Instant),
+) -> Result<(Object, Instant), EngineError> {
+    if let Taken::Ours(seen, sent_at) = taken {
+        return Ok((seen, sent_at));
+    }
+    let found = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, name)).await?;
+    match found {
+        Some(found) if found.text("/spec/holderIdentity") == holder.identity => Ok((found, began)),
+        _ => Err(locked("another deploy, which was a moment faster".to_owned(), None)),
     }
 }
 

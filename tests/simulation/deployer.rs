@@ -113,7 +113,7 @@ impl World {
     /// Runs the program once.
     pub(crate) async fn run(&mut self, command: Command, plan: &Plan, fate: Fate) -> Run {
         let connection = self.begin(command, &fate, 1);
-        let ending = drive(self, &connection, command, plan, &fate).await;
+        let ending = Box::pin(drive(self, &connection, command, plan, &fate)).await;
         self.end(Run { id: connection.run, command, plan: plan.clone(), fate, ending })
     }
 
@@ -121,8 +121,8 @@ impl World {
     pub(crate) async fn race(&mut self, plan: &Plan, fates: [Fate; 2]) {
         let [left, right] = [1, 2].map(|next| self.begin(Command::Deploy, &fates[next - 1], next));
         let endings = futures::future::join(
-            drive(self, &left, Command::Deploy, plan, &fates[0]),
-            drive(self, &right, Command::Deploy, plan, &fates[1]),
+            Box::pin(drive(self, &left, Command::Deploy, plan, &fates[0])),
+            Box::pin(drive(self, &right, Command::Deploy, plan, &fates[1])),
         );
         let (first, second) = endings.await;
         let [left_fate, right_fate] = fates;

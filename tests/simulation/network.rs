@@ -78,12 +78,11 @@ impl Weather {
     /// Returns faults that every run must survive: each passes, and none takes long.
     pub(crate) fn bearable(ends: Instant) -> Self {
         Self {
-            slow: 50,
-            refused: 40,
-            lost: 40,
-            too_many: 40,
-            server_error: 40,
-            gateway_timeout: 40,
+            refused: 20,
+            lost: 20,
+            too_many: 10,
+            server_error: 20,
+            gateway_timeout: 20,
             cut_watch: 600,
             late_watch: 300,
             small_pages: 500,

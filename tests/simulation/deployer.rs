@@ -153,7 +153,6 @@ impl World {
     }
 
     fn end(&mut self, run: Run) -> Run {
-        self.journal.write(What::Ended { run: run.id, how: format!("{:?}", run.ending) });
         self.runs.push(run.clone());
         run
     }
@@ -234,5 +233,6 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
         () = tokio::time::sleep(HANGS_AFTER) => Ending::Hung,
     };
     ALIVE.with_borrow_mut(|alive| alive.remove(&process_name(id)));
+    world.journal.write(What::Ended { run: id, how: format!("{ending:?}") });
     ending
 }

@@ -114,20 +114,27 @@ impl Hands {
         store.delete(SOMEBODY, &kind, key, &options).unwrap();
     }
 
-    /// Undoes every edit and gives up what it made them own.
-    pub(crate) fn make_good(&self) {
+    /// Gives up what the edits made somebody own; puts some of the values back and leaves others as they
+    /// are, for the next deploy to mend.
+    pub(crate) fn make_good(&self, mut random: Random) {
         let edits = std::mem::take(&mut *self.edits.lock().unwrap());
+        let writer = Writer { agent: SOMEBODY, manager: "kubectl-edit" };
         for edit in edits.into_iter().rev() {
             let mut store = self.server.store();
             let Some(stored) = store.objects.get(&edit.key) else { continue };
-            let (mut object, mut managers) = (stored.object.clone(), stored.managers.clone());
-            if let Some(value) = object.pointer_mut(edit.pointer) {
-                *value = edit.was;
-            }
-            managers.retain(|manager| manager.name != "kubectl-edit");
-            self.journal.note(format!("somebody undoes the edit of {} of {}", edit.pointer, edit.key));
+            let mut object = stored.object.clone();
             let kind = store.kind_of(&edit.key);
-            let writer = Writer { agent: SOMEBODY, manager: "kubectl-edit" };
+            if random.chance(500)
+                && let Some(value) = object.pointer_mut(edit.pointer)
+            {
+                *value = edit.was;
+                self.journal.note(format!("somebody undoes the edit of {} of {}", edit.pointer, edit.key));
+                store.update(&writer, &kind, &edit.key, object).unwrap();
+            }
+            let Some(stored) = store.objects.get(&edit.key) else { continue };
+            let (object, mut managers) = (stored.object.clone(), stored.managers.clone());
+            managers.retain(|manager| manager.name != "kubectl-edit");
+            self.journal.note(format!("somebody gives up the fields of {}", edit.key));
             store.update_managed(&writer, &kind, &edit.key, object, managers).unwrap();
         }
     }

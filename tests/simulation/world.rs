@@ -147,7 +147,7 @@ impl World {
     /// Lets time pass until nothing is under way any more.
     async fn settle(&self) {
         tokio::time::sleep(SETTLES_WITHIN).await;
-        self.hands.make_good();
+        self.hands.make_good(self.random.fork(&format!("amends {}", self.runs.len())));
     }
 
     /// Lives through a whole story: deploys under faults, one in peace, one more that must do nothing, a

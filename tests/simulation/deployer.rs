@@ -18,7 +18,8 @@ use wesago::plan::{Plan, SecretSource};
 use wesago::report::{Fanout, Reporter, RunView};
 
 use crate::journal::{Journal, RunId, What};
-use crate::network::{Connection, Weather};
+use crate::network::Connection;
+use crate::weather::Weather;
 use crate::world::World;
 
 /// No run may take longer than this, whatever happens: deadlines, retries and answers are all bounded.

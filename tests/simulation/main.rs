@@ -32,4 +32,6 @@ mod random;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod weather;
+#[cfg(test)]
 mod world;

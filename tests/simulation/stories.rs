@@ -8,9 +8,9 @@ use wesago::event::{CancelReason, EventKind};
 
 use crate::deployer::{Death, Fate};
 use crate::journal::What;
-use crate::network::Weather;
 use crate::oracle::judge;
 use crate::random::Random;
+use crate::weather::Weather;
 use crate::world::World;
 
 /// How many stories `cargo test` lives through when nobody says otherwise.

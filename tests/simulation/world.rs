@@ -12,9 +12,9 @@ use crate::controllers::{Controllers, Temper};
 use crate::deployer::{Command, Death, Fate, Run};
 use crate::hands::Hands;
 use crate::journal::Journal;
-use crate::network::Weather;
 use crate::plans::{Application, NAMESPACE};
 use crate::random::Random;
+use crate::weather::Weather;
 use wesago::event::CancelReason;
 
 /// When every world begins.

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::api_server::ApiServer;
 use crate::journal::Journal;
-use crate::network::{Connection, Weather};
+use crate::network::Connection;
 use crate::random::Random;
+use crate::weather::Weather;
 
 /// A server, and a namespace of its own for one claim.
 pub(crate) struct Peer {

@@ -9,7 +9,7 @@ use wesago::engine::EngineError;
 use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::Object;
 
-use super::{Evidence, key_of};
+use super::{Evidence, is_peaceful, key_of};
 use crate::api_server::{Commit, Key};
 use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::plans::{NAMESPACE, PLAN};
@@ -55,6 +55,10 @@ fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
             .is_some_and(|lease| lease["spec"]["holderIdentity"] == holder_name(run.id))
     {
         say("it gave up a lock that was its own".to_owned());
+    }
+    let left = evidence.object_at(&key, evidence.version_at_end(run.id));
+    if is_peaceful(run) && left.is_some_and(|lease| lease["spec"]["holderIdentity"] == holder_name(run.id)) {
+        say("it did not give the lock back".to_owned());
     }
     for (at, request) in evidence.writes(run.id).filter(|(_, request)| !request.path.contains("/leases")) {
         // The lock lies in the namespace, which whoever comes first makes.

@@ -397,6 +397,10 @@ async fn remove_one(
 ) -> Result<(), (ObjectRef, ApiError)> {
     let Victim { object, uid, resource, .. } = victim;
     let failed = |error| (object.clone(), error);
+    // What has not begun does not begin after an interrupt: the next rank, or one that waited for its turn.
+    if *tools.cancelled.borrow() {
+        return Err(failed(ApiError::Interrupted));
+    }
     let deletion = tools.delete(resource, object, uid, propagation(&object.kind)).await.map_err(failed)?;
     if deletion == Deletion::Begun {
         // The receiver lives as long as the loop that drives this task.

@@ -97,7 +97,9 @@ class PodCheck:
         return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": self._name}, "spec": spec}
 
     def _pod(self):
-        script = f"echo written > /data/probe && grep -q written /data/probe && getent ahostsv4 {_NAME}"
+        # Right after a heal the first answers of the DNS may be refusals: it has just found its API server.
+        asked = f"for i in $(seq 60); do getent ahostsv4 {_NAME} && exit 0; sleep 0.5; done; echo no such name; exit 1"
+        script = f"echo written > /data/probe && grep -q written /data/probe || exit 1; {asked}"
         container = {
             "name": "check",
             "image": DEBIAN,

@@ -5,6 +5,7 @@ cache, and a new node gets the result as hard links: layers and blobs are only e
 container writes goes to a folder of its own. Only the databases are copied.
 """
 
+import os
 import re
 import shutil
 from contextlib import contextmanager
@@ -86,8 +87,10 @@ def plant(seed, folder):
     store = folder / "containerd" / "root"
     if store.exists():
         return False
-    partial = folder / "containerd" / "partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    # A name of its own: the copy of an `up` that was killed may still go on under another one.
+    partial = folder / "containerd" / f"partial-{os.getpid()}"
+    for earlier in partial.parent.glob("partial-*"):
+        shutil.rmtree(earlier, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     source = seed / "containerd" / "root"
     if run("cp", "--archive", "--link", source, partial, check=False).returncode == 0:

@@ -62,10 +62,11 @@ soak:
 # the whole forum, and the simulated API server held to the real one; removes what `make demo` deployed, and the cluster at the end
 forum-tests:
 	$(SANDBOX) up
+	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
 	# an API server that has just started knows no older state: what "too old" looks like can be asked
 	$(SANDBOX) restart apiserver
+	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test simulation conformance::real
-	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
 	$(SANDBOX) down
 
 down:

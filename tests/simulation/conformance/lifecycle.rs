@@ -130,8 +130,9 @@ pub(super) async fn services_get_addresses(peer: Arc<Peer>) {
     );
     let path = peer.path("v1/services/web:80/proxy/health");
     let mut answer = peer.get(&path).await;
-    // Until the endpoints' controller has seen it, the proxy knows no such service.
-    for _ in 0..100 {
+    // Until the endpoints' controller has seen it, the proxy knows no such service; a controller whose API
+    // server was just restarted takes its time.
+    for _ in 0..1000 {
         if answer.code != 404 {
             break;
         }

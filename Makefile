@@ -2,7 +2,7 @@
 # make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
 # make test   everything, on a real cluster
 # make down   removes the cluster again
-.PHONY: demo check test soak down tools simulation-tests python-tests sandbox-tests postgres-tests forum-tests
+.PHONY: demo check test soak down tools property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
@@ -31,7 +31,7 @@ check: tools
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check simulation-tests python-tests sandbox-tests postgres-tests forum-tests
+test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests
 
 python-tests:
 	sandbox/tests/run unit
@@ -50,6 +50,10 @@ postgres-tests:
 	  && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
 	  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends postgresql-15; }
 	tests/manifests/postgres-init.sh
+
+# the rules, the diagnosis and the outcome table on 10,000 arbitrary objects and answers each
+property-tests:
+	PROPTEST_CASES=10000 $(CARGO) test --locked --lib properties
 
 # 2,000 stories under faults, each held against every promise; `check` lives through 60
 simulation-tests:

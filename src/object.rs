@@ -4,11 +4,19 @@
 //! structs lose fields that a newer server knows.
 
 pub mod condition;
+mod groups;
+mod path;
+mod quantity;
+pub mod rule;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use groups::is_built_in_group;
+pub use path::{FieldPath, NotAPath};
+pub use quantity::Quantity;
 
 /// One Kubernetes object: JSON with an `apiVersion`, a `kind` and a `metadata.name`.
 ///
@@ -91,6 +99,12 @@ impl Object {
     /// Returns `metadata.generation`; 0 for kinds that have none (Job has one, ConfigMap has not).
     pub fn generation(&self) -> Generation {
         Generation(self.get("/metadata/generation").and_then(Value::as_i64).unwrap_or(0))
+    }
+
+    /// Returns true once somebody has asked for its deletion: it stays until its finalizers are gone, and
+    /// nothing brings it back.
+    pub fn is_being_deleted(&self) -> bool {
+        self.get("/metadata/deletionTimestamp").is_some_and(|stamp| !stamp.is_null())
     }
 
     /// Returns `metadata.resourceVersion`; empty before the object was written.

@@ -1,6 +1,6 @@
 //! What kinds a cluster serves: aggregated discovery, two requests. Plural names are never guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::client::APIGroupDiscoveryList;
 
@@ -57,12 +57,15 @@ impl Resource {
 pub struct Catalog {
     /// By kind; the versions in the server's order of preference.
     kinds: BTreeMap<GroupKind, Vec<Resource>>,
+    /// Kinds of which some version has a `status` to write to.
+    with_status: BTreeSet<GroupKind>,
 }
 
 impl Catalog {
     /// Returns the catalog in the two discovery documents (`/api` and `/apis`).
     pub(super) fn from_discovery(documents: [APIGroupDiscoveryList; 2]) -> Self {
         let mut kinds: BTreeMap<GroupKind, Vec<Resource>> = BTreeMap::new();
+        let mut with_status = BTreeSet::new();
         for group in documents.into_iter().flat_map(|document| document.items) {
             let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
             for version in group.versions {
@@ -77,11 +80,14 @@ impl Catalog {
                         plural,
                         namespaced: entry.scope.as_deref() == Some("Namespaced"),
                     };
+                    if entry.subresources.iter().any(|sub| sub.subresource.as_deref() == Some("status")) {
+                        with_status.insert(resource.group_kind());
+                    }
                     kinds.entry(resource.group_kind()).or_default().push(resource);
                 }
             }
         }
-        Self { kinds }
+        Self { kinds, with_status }
     }
 
     /// Returns how the server serves an object's kind, in the version the object is written in.
@@ -103,8 +109,38 @@ impl Catalog {
         self.kinds.get(kind)?.first()
     }
 
+    /// Returns the kinds without a `status` subresource in any version.
+    pub fn without_status(&self) -> impl Iterator<Item = &GroupKind> {
+        self.kinds.keys().filter(|kind| !self.with_status.contains(*kind))
+    }
+
     /// Returns every `(version, kind)` served.
     pub fn served(&self) -> impl Iterator<Item = (String, GroupKind)> {
         self.kinds.values().flatten().map(|resource| (resource.version.clone(), resource.group_kind()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Catalog;
+
+    #[test]
+    fn a_kind_without_a_status_in_any_version_is_told() {
+        let resource = |kind: &str, subresources: &[&str]| {
+            let subresources: Vec<_> = subresources.iter().map(|name| json!({"subresource": name})).collect();
+            json!({"resource": kind.to_lowercase(), "responseKind": {"kind": kind}, "subresources": subresources})
+        };
+        let version = |name: &str, resources: Vec<_>| json!({"version": name, "resources": resources});
+        let core = json!({"items": [{"versions": [version("v1", vec![resource("ConfigMap", &[])])]}]});
+        let groups = json!({"items": [{"metadata": {"name": "example.org"}, "versions": [
+            version("v2", vec![resource("Database", &["scale", "status"]), resource("Note", &["scale"])]),
+            version("v1", vec![resource("Database", &[]), resource("Note", &[])]),
+        ]}]});
+        let documents = [core, groups].map(|document| serde_json::from_value(document).unwrap());
+        let without: Vec<_> =
+            Catalog::from_discovery(documents).without_status().map(ToString::to_string).collect();
+        assert_eq!(without, ["ConfigMap", "Note.example.org"]);
     }
 }

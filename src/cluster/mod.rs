@@ -6,6 +6,8 @@
 mod catalog;
 mod error;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod watch;
 
 use std::time::Duration;

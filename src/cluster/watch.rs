@@ -19,7 +19,7 @@ use http::Method;
 use kube::core::WatchEvent;
 use serde_json::Value;
 
-use super::{ApiError, Cluster, Refusal, Scope, request, within};
+use super::{ApiError, Cluster, Listing, Refusal, Scope, request, within};
 use crate::object::Object;
 
 /// The server closes a watch after this long; bookmarks keep the resource version fresh meanwhile.
@@ -44,8 +44,8 @@ pub enum Start {
 /// What a watch told.
 #[derive(Clone, Debug)]
 pub enum Observation {
-    /// The whole scope: whatever is not in it is not there.
-    Relisted(Vec<Object>),
+    /// The whole scope as of a resource version: whatever is not in it was not there then.
+    Relisted(Listing),
     /// An object as it is now.
     Seen(Object),
     /// An object is gone; this is its last state. Another life of it may be there already.
@@ -134,8 +134,8 @@ impl Watch {
     async fn step(&mut self) -> Result<Option<Observation>, ApiError> {
         let Some(resource_version) = self.resource_version.clone() else {
             let listing = self.cluster.list(&self.scope).await?;
-            self.resource_version = Some(listing.resource_version);
-            return Ok(Some(Observation::Relisted(listing.objects)));
+            self.resource_version = Some(listing.resource_version.clone());
+            return Ok(Some(Observation::Relisted(listing)));
         };
         let Some(events) = &mut self.events else {
             match self.cluster.open(&self.scope, &resource_version).await {

@@ -13,8 +13,8 @@ use super::manifest::Draft;
 use super::stages::Needs;
 use super::variables::Variables;
 use super::{
-    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, order, patch, stages,
-    variables,
+    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, order, patch,
+    readiness, stages, variables,
 };
 use crate::plan::{Check, Plan, Stage, StageId};
 use crate::problem::{Problem, Problems};
@@ -47,6 +47,8 @@ pub(super) fn assemble(request: &Request<'_>) -> Result<Composed, Problems> {
     let needs = stages::needs(&document, &mut decoder);
     let enabled: Vec<bool> =
         document.stages.iter().map(|(id, stage)| stages::is_enabled(&document, id, stage)).collect();
+    // A rule may be for what only another edition of the plan takes along.
+    let rules = readiness::rules(&document.readiness, &drafts, &mut decoder);
     let left_out: Vec<Draft> = drafts.extract_if(.., |draft| !enabled[draft.stage]).collect();
     for patch in &document.patches {
         patched(patch, &mut drafts, &left_out, &mut decoder);
@@ -55,6 +57,7 @@ pub(super) fn assemble(request: &Request<'_>) -> Result<Composed, Problems> {
     match plan {
         Some(plan) if decoder.problems.is_empty() => {
             warnings.sort();
+            let plan = plan.with_rules(rules);
             Ok(Composed { plan, warnings, variables: variables.values })
         }
         _ => Err(sorted(decoder.problems)),

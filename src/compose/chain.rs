@@ -9,8 +9,8 @@ use crate::yaml::{Keys, Node, parse};
 const MAX_FILES: usize = 16;
 
 /// The fields of a plan file.
-const FIELDS: [&str; 8] =
-    ["extends", "name", "namespace", "variables", "secrets", "stages", "patches", "notes"];
+const FIELDS: [&str; 9] =
+    ["extends", "name", "namespace", "variables", "secrets", "stages", "readiness", "patches", "notes"];
 
 /// One plan file as a tree.
 #[derive(Debug)]

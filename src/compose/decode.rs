@@ -146,6 +146,14 @@ impl Decoder {
         }
     }
 
+    /// Returns a number.
+    pub(super) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        match node.as_scalar().and_then(|scalar| scalar.value.as_f64()) {
+            Some(value) => Some(value),
+            None => self.unexpected(node, what, "a number"),
+        }
+    }
+
     /// Returns a time such as `10m`, from one second to a day.
     pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
         const HINT: &str = "write a number with its unit: `90s`, `10m`, `1h 30m`";

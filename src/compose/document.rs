@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 
 use super::chain::PlanFile;
 use super::decode::{Decoder, Text};
-use super::{paths, secrets};
+use super::readiness::RuleDecl;
+use super::{paths, readiness, secrets};
 use crate::plan::{HttpCheck, SecretSpec, StageId};
 use crate::problem::{Place, Problem};
 use crate::yaml::{Entry, Node};
@@ -24,6 +25,7 @@ pub(super) struct Document {
     pub(super) secrets: IndexMap<String, (SecretSpec, Place)>,
     pub(super) stages: IndexMap<StageId, StageDecl>,
     pub(super) groups: IndexMap<String, GroupDecl>,
+    pub(super) readiness: IndexMap<String, RuleDecl>,
     pub(super) patches: Vec<PatchDecl>,
 }
 
@@ -95,6 +97,9 @@ pub(super) fn decode(chain: &[PlanFile], decoder: &mut Decoder) -> Document {
             for entry in decoder.entries(node, "stages") {
                 stage_or_group(file, entry, &mut document, decoder);
             }
+        }
+        if let Some(node) = file.root.get("readiness") {
+            readiness::decode(node, &mut document.readiness, decoder);
         }
         if let Some(node) = file.root.get("patches") {
             for item in decoder.items(node, "patches") {

@@ -10,6 +10,7 @@
 //! manifest    YAML documents to objects
 //! configs     real files to ConfigMaps
 //! patch       changes of an overlay to objects
+//! readiness   the plan's own rules of when an object of a kind is current
 //! checked     duplicates, namespaces, what pods read, what checks ask
 //! order       what a stage uses of another it does not wait for
 //! fingerprint what pods read, hashed into their template
@@ -28,6 +29,7 @@ mod names;
 mod order;
 mod patch;
 mod paths;
+mod readiness;
 mod secrets;
 mod stages;
 mod variables;

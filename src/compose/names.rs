@@ -1,31 +1,6 @@
 //! What Kubernetes takes for a name, so that a wrong one is told with its line before anything is sent.
 
-/// The groups whose kinds the server brings itself; all others come with a CRD or an extension server.
-const BUILT_IN_GROUPS: [&str; 23] = [
-    "",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "internal.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-];
+use crate::object::is_built_in_group;
 
 /// The built-in kinds that live outside of namespaces (Kubernetes 1.34).
 const CLUSTER_KINDS: [(&str, &str); 33] = [
@@ -83,7 +58,7 @@ pub(super) fn scope(group: &str, kind: &str) -> Scope {
     if CLUSTER_KINDS.contains(&(group, kind)) || (group == "storage.k8s.io" && STORAGE_KINDS.contains(&kind))
     {
         Scope::Cluster
-    } else if BUILT_IN_GROUPS.contains(&group) {
+    } else if is_built_in_group(group) {
         Scope::Namespaced
     } else {
         Scope::Unknown

@@ -20,10 +20,11 @@ pub(super) fn next(place: &Object, signal: &Signal) -> Vec<String> {
         Cause::Crash | Cause::OutOfMemory | Cause::ProbeRestart | Cause::NotReady | Cause::PodFailed => {
             logs(if signal.log == Some(true) { " --previous" } else { "" }).into_iter().collect()
         }
-        Cause::Config | Cause::Volume => missing(&signal.message)
-            .map(|(kind, name)| kubectl(format!("get {kind} {name}")))
-            .into_iter()
-            .collect(),
+        Cause::Config | Cause::Volume => looked_at(signal).map(kubectl).into_iter().collect(),
+        Cause::Refused if signal.missing.is_some() => looked_at(signal).map(kubectl).into_iter().collect(),
+        Cause::Service => {
+            vec![kubectl(format!("get endpointslices --selector kubernetes.io/service-name={name}"))]
+        }
         Cause::Refused if signal.message.contains("quota") => vec![kubectl("describe resourcequota".into())],
         Cause::Blocked => vec![kubectl(format!("delete pod {name}"))],
         Cause::Unschedulable => vec!["kubectl describe nodes".into()],
@@ -42,28 +43,9 @@ pub(super) fn next(place: &Object, signal: &Signal) -> Vec<String> {
     commands
 }
 
-/// Returns kind and name of the object a message misses: `secret "env" not found` or
-/// `couldn't find key password in Secret shop/env`.
-fn missing(message: &str) -> Option<(&'static str, &str)> {
-    for kind in ["secret", "configmap"] {
-        if let Some((_, rest)) = message.split_once(&format!("{kind} \"")) {
-            return rest.split_once('"').map(|(name, _)| (kind, name)).filter(|(_, name)| is_name(name));
-        }
-    }
-    for (word, kind) in [("in Secret ", "secret"), ("in ConfigMap ", "configmap")] {
-        if let Some((_, rest)) = message.split_once(word) {
-            let path = rest.split_whitespace().next()?;
-            let name = path.rsplit('/').next()?;
-            return Some((kind, name)).filter(|(_, name)| is_name(name));
-        }
-    }
-    None
-}
-
-/// Returns true for what can be the name of an object: a message is another's text and must not put
-/// anything else into a command.
-fn is_name(text: &str) -> bool {
-    let allowed =
-        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);
-    !text.is_empty() && text.chars().all(allowed)
+/// Returns the words that show what is missing, or what keys there are; never a value.
+fn looked_at(signal: &Signal) -> Option<String> {
+    let missing = signal.missing.as_ref()?;
+    let verb = if missing.key.is_some() { "describe" } else { "get" };
+    Some(format!("{verb} {} {}", missing.kind.to_lowercase(), missing.name))
 }

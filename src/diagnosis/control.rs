@@ -1,9 +1,10 @@
 //! What the controllers say: pods the server refuses, a Job's verdict, a claim that does not bind.
 
 use super::events::Events;
-use super::revision::Revision;
+use super::missing::named_in;
+use super::revision::{self, Revision};
 use super::signals::{Signal, clipped};
-use super::{Cause, Class, Evidence, placement};
+use super::{Cause, Class, Evidence, SURE_AFTER, placement, service};
 use crate::object::Object;
 use crate::object::condition::{self, Condition};
 
@@ -16,19 +17,41 @@ pub(super) fn of_workload<'a>(
     let workload = evidence.workload;
     let mut found = Vec::new();
     for controller in [Some(workload), revision.replica_set].into_iter().flatten() {
-        found.extend(refused(controller, events).map(|signal| (controller, signal)));
+        let signal = refused(controller, evidence, revision, events);
+        found.extend(signal.map(|signal| (controller, signal)));
     }
-    found.extend(replica_set_refused(workload).map(|signal| (workload, signal)));
+    found.extend(replica_set_refused(evidence, revision).map(|signal| (workload, signal)));
     found.extend(job_failed(workload).map(|signal| (workload, signal)));
     if workload.kind() == "PersistentVolumeClaim" {
         found.extend(placement::claim_trouble(workload, events).map(|signal| (workload, signal)));
     }
+    found.extend(service::without_address(workload, evidence, events));
+    found.extend(ending_namespace(workload).map(|signal| (workload, signal)));
     found
+}
+
+/// Returns what holds a Namespace that is being deleted: its own conditions say it (`namespace_controller`).
+fn ending_namespace(workload: &Object) -> Option<Signal> {
+    if (workload.group(), workload.kind()) != ("", "Namespace") || !workload.is_being_deleted() {
+        return None;
+    }
+    let held: Vec<_> = Condition::all(workload)
+        .filter(|condition| condition.is_true())
+        .filter_map(|condition| clipped(condition.message()))
+        .collect();
+    let why = if held.is_empty() { "what is in it is being deleted".to_owned() } else { held.join("; ") };
+    let message = format!("it is being deleted, and takes nothing new: {why}");
+    Some(Signal::new(Cause::Refused, Class::Permanent, "Terminating", message).for_seconds(SURE_AFTER))
 }
 
 /// Returns the trouble of a controller whose pods the server refuses. The newest event tells it: the
 /// condition `ReplicaFailure` keeps the message of the first time.
-fn refused<'a>(controller: &'a Object, events: &Events<'a>) -> Option<Signal> {
+fn refused<'a>(
+    controller: &'a Object,
+    evidence: &Evidence<'a>,
+    revision: &Revision<'a>,
+    events: &Events<'a>,
+) -> Option<Signal> {
     let event = events.newest(controller, &["FailedCreate", "FailedDaemonPod", "FailedPlacement"])?;
     let created = events.newest(controller, &["SuccessfulCreate"]);
     let since_helped = created.is_some_and(|created| created.last_seen() > event.last_seen());
@@ -36,12 +59,15 @@ fn refused<'a>(controller: &'a Object, events: &Events<'a>) -> Option<Signal> {
         return None;
     }
     let signal = if event.reason() == "FailedCreate" {
-        refusal(event.reason(), event.message())
+        let frees_up = revision::frees_up(evidence, revision);
+        refusal("its pods", event.reason(), event.message(), frees_up, controller)
     } else {
         let why = clipped(event.message()).unwrap_or_default();
         Signal::new(Cause::Refused, Class::Transient, event.reason(), why).for_seconds(60)
     };
-    Some(signal)
+    // A refusal of before our write may be over; its controller tries again, ever more seldom.
+    let is_news = revision::is_since(event.last_seen(), evidence.since);
+    Some(if is_news { signal } else { signal.without_grace() })
 }
 
 /// Returns true while a controller has fewer pods than it wants; for those that do not count, always.
@@ -60,8 +86,11 @@ fn lacks_pods(controller: &Object) -> bool {
     }
 }
 
-/// Sorts the server's refusal of a pod by whether it can change by itself.
-fn refusal(reason: &str, message: &str) -> Signal {
+/// How long a quota may be full of what is on its way out: the old pods of a rollout, or pods that end.
+const FREES_UP_GRACE: u64 = 20;
+
+/// Sorts the server's refusal of what a controller makes by whether it can change by itself.
+fn refusal(what: &str, reason: &str, message: &str, frees_up: bool, about: &Object) -> Signal {
     // "(combined from similar events): Error creating: why" or "create Pod x in StatefulSet y failed error: why".
     let why = ["Error creating: ", "failed error: "]
         .iter()
@@ -69,31 +98,34 @@ fn refusal(reason: &str, message: &str) -> Signal {
         .map_or(message, |(_, why)| why);
     let why = clipped(why).unwrap_or_default();
     let signal =
-        |class| Signal::new(Cause::Refused, class, reason, format!("the server refuses its pods: {why}"));
-    let passing = ["failed calling webhook", "status unknown for quota", "object has been modified"];
-    if passing.iter().any(|word| message.contains(word)) {
+        |class| Signal::new(Cause::Refused, class, reason, format!("the server refuses {what}: {why}"));
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&["failed calling webhook", "status unknown for quota", "object has been modified"]) {
         return signal(Class::Transient).for_seconds(60);
     }
-    if message.contains("serviceaccount") && message.contains("not found") {
-        return signal(Class::Permanent).for_seconds(30);
+    if let Some(missing) = named_in(message, about) {
+        return signal(Class::Permanent).for_seconds(SURE_AFTER).missing(Some(missing));
     }
-    let lasting = ["exceeded quota", "violates PodSecurity", "denied the request", "is invalid"];
-    if lasting.iter().any(|word| message.contains(word)) {
-        signal(Class::Permanent).for_seconds(20)
-    } else {
-        signal(Class::Transient).for_seconds(60)
+    if says(&["exceeded quota"]) {
+        return signal(Class::Permanent).for_seconds(if frees_up { FREES_UP_GRACE } else { SURE_AFTER });
     }
+    if says(&["violates PodSecurity", "denied the request", "is invalid", "must specify"]) {
+        return signal(Class::Permanent).for_seconds(SURE_AFTER);
+    }
+    signal(Class::Transient).for_seconds(60)
 }
 
 /// Returns the trouble of a Deployment whose new ReplicaSet the server refuses.
-fn replica_set_refused(workload: &Object) -> Option<Signal> {
+fn replica_set_refused(evidence: &Evidence<'_>, revision: &Revision<'_>) -> Option<Signal> {
+    let workload = evidence.workload;
     let progressing = Condition::find(workload, "Progressing").filter(|condition| condition.is_false())?;
     if workload.kind() != "Deployment" || progressing.reason() != "ReplicaSetCreateError" {
         return None;
     }
-    let why = clipped(progressing.message()).unwrap_or_default();
-    let message = format!("the server refuses its ReplicaSet: {why}");
-    Some(Signal::new(Cause::Refused, Class::Permanent, progressing.reason(), message).for_seconds(60))
+    let frees_up = revision::frees_up(evidence, revision);
+    let signal = refusal("its ReplicaSet", progressing.reason(), progressing.message(), frees_up, workload);
+    let is_news = revision::is_since(progressing.updated_at(), evidence.since);
+    Some(if is_news { signal } else { signal.without_grace() })
 }
 
 /// Returns the verdict of a Job. `FailureTarget` comes before its pods have ended and is as final.

@@ -1,5 +1,6 @@
 //! Workloads, pods and events for the tests of this folder.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Diagnosis, Evidence, diagnose};
@@ -70,12 +71,14 @@ pub(super) struct Scene {
     pub(super) pods: Vec<Object>,
     pub(super) events: Vec<Object>,
     pub(super) claims: Vec<Object>,
+    pub(super) nodes: Option<Vec<Object>>,
+    pub(super) since: Option<Timestamp>,
 }
 
 impl Scene {
     pub(super) fn of(workload: Object) -> Self {
         let (replica_sets, pods, events, claims) = Default::default();
-        Self { workload, replica_sets, pods, events, claims }
+        Self { workload, replica_sets, pods, events, claims, nodes: None, since: None }
     }
 
     /// Returns Deployment `web` at its first revision, of three replicas, with its ReplicaSet and these pods.
@@ -105,6 +108,8 @@ impl Scene {
             pods: &all(&self.pods),
             events: &all(&self.events),
             claims: &all(&self.claims),
+            nodes: self.nodes.as_deref().map(all).as_deref(),
+            since: self.since,
         })
     }
 

@@ -2,18 +2,31 @@
 //! names the cause a person can act on. Pure: the caller brings what it has read, and may bring little.
 //!
 //! ```text
-//! revision   which pods count: those of the revision we wrote, by owner uid
-//! signals    what one pod's containers say, by the kubelet's words
-//! placement  what keeps a pod from a node, a volume, a network, or made it fail as a whole
-//! control    what the controllers say: refused pods, a failed Job, a claim that does not bind
-//! events     events by the object they speak of, newest first
+//! revision    which pods count: those of the revision we wrote, by owner uid, with news since
+//! signals     what one pod's containers say, by the kubelet's words
+//! images      an image that cannot be had;  probes  what the kubelet's probes say
+//! missing     a Secret, a ConfigMap, a key that is named and not there
+//! scheduling  a pod that no node takes: a matter of time, or not
+//! placement   what keeps a pod from a volume or a network, or made it fail as a whole
+//! control     what the controllers say: refused pods, a failed Job, a claim that does not bind
+//! service     a Service that leads to nobody, or gets no address
+//! events      events by the object they speak of, newest first
+//! advice      what to try next
 //! ```
+//!
+//! A cause never fails a rollout for what it may have been before our write, nor for what passes: its class
+//! and its grace say how far it can be trusted.
 
 mod advice;
 mod control;
 mod events;
+mod images;
+mod missing;
 mod placement;
+mod probes;
 mod revision;
+mod scheduling;
+mod service;
 mod signals;
 
 #[cfg(test)]
@@ -26,11 +39,18 @@ mod table;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Object, ObjectRef};
 use events::Events;
+pub use missing::Missing;
+pub use service::of_service;
 use signals::Signal;
+
+/// How long, in seconds, what cannot change by itself must be seen before it counts: a state in between two
+/// others is no cause.
+const SURE_AFTER: u64 = 1;
 
 /// What is known about a workload. Lists may hold more than belongs to it: owners are matched by uid.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +65,11 @@ pub struct Evidence<'a> {
     pub events: &'a [&'a Object],
     /// PersistentVolumeClaims of the namespace.
     pub claims: &'a [&'a Object],
+    /// The nodes of the cluster; `None` when they are not known.
+    pub nodes: Option<&'a [&'a Object]>,
+    /// When our write was answered: what happened before proves nothing about it. `None` takes everything
+    /// for news.
+    pub since: Option<Timestamp>,
 }
 
 /// Why a workload is not ready: one cause, with the object it was seen on.
@@ -76,6 +101,9 @@ pub struct Diagnosis {
     /// The log that is worth reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wants_log: Option<LogWanted>,
+    /// What is not there. Somebody may still make it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
 }
 
 /// A container's log.
@@ -131,6 +159,8 @@ pub enum Cause {
     Unschedulable,
     /// The node cannot make the pod's sandbox or network.
     Sandbox,
+    /// A Service leads to no pod, or gets no address.
+    Service,
     /// A readiness probe fails.
     NotReady,
     /// The Job's own verdict, when none of its pods tells more.
@@ -171,6 +201,9 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
                 continue;
             }
             let signal = control::as_job_sees_it(evidence.workload, signal);
+            // What a pod has shown since before our write may be over: the kubelet tries again, and says so.
+            let is_news = revision::has_news(pod, evidence.since, &events);
+            let signal = if is_news { signal } else { signal.without_grace() };
             add(&mut found, evidence, pod, signal, revision.pods.len());
         }
     }
@@ -220,6 +253,7 @@ fn add(found: &mut Vec<Diagnosis>, evidence: &Evidence<'_>, place: &Object, sign
     found.push(Diagnosis {
         next: advice::next(place, &signal),
         chain,
+        missing: signal.missing,
         container: signal.container,
         cause: signal.cause,
         reason: signal.reason,

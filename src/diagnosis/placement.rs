@@ -3,32 +3,22 @@
 use serde_json::Value;
 
 use super::events::Events;
+use super::missing::named_in;
 use super::signals::{Signal, clipped};
-use super::{Cause, Class, Evidence};
+use super::{Cause, Class, Evidence, SURE_AFTER};
 use crate::object::Object;
 use crate::object::condition::Condition;
 
-/// Returns the trouble of a pod that no node takes.
-pub(super) fn not_scheduled<'a>(
+/// How long a claim may name a class that is not there, as in `readiness`.
+const NO_CLASS_GRACE: u64 = 30;
+
+/// Returns the trouble of a claim of this pod that does not bind.
+pub(super) fn unbound_claim<'a>(
     pod: &'a Object,
     evidence: &Evidence<'a>,
     events: &Events<'a>,
 ) -> Option<Signal> {
-    let scheduled = Condition::find(pod, "PodScheduled").filter(|condition| condition.is_false())?;
-    let reason = if scheduled.reason().is_empty() { "Unschedulable" } else { scheduled.reason() };
-    let why = clipped(scheduled.message()).unwrap_or_else(|| "the scheduler does not say why".into());
-    if let Some(signal) = unbound_claim(pod, evidence, events) {
-        return Some(signal);
-    }
-    let signal =
-        Signal::new(Cause::Unschedulable, Class::Transient, reason, format!("no node takes it: {why}"));
-    // A gated pod waits on purpose; an autoscaler that acts needs minutes, and says so when it cannot.
-    let grows = events.newest(pod, &["TriggeredScaleUp"]).is_some();
-    Some(if reason == "SchedulingGated" || grows { signal } else { signal.for_seconds(60) })
-}
-
-/// Returns the trouble of a claim of this pod that does not bind.
-fn unbound_claim<'a>(pod: &'a Object, evidence: &Evidence<'a>, events: &Events<'a>) -> Option<Signal> {
+    Condition::find(pod, "PodScheduled").filter(|condition| condition.is_false())?;
     let volumes = pod.get("/spec/volumes").and_then(Value::as_array)?;
     volumes
         .iter()
@@ -50,15 +40,13 @@ pub(super) fn claim_trouble<'a>(claim: &'a Object, events: &Events<'a>) -> Optio
     }
     let event = events.newest(claim, &["ProvisioningFailed", "FailedBinding"])?;
     let why = clipped(event.message()).unwrap_or_default();
-    Some(
-        Signal::new(
-            Cause::Claim,
-            Class::Transient,
-            event.reason(),
-            format!("claim {} gets no volume: {why}", claim.name()),
-        )
-        .for_seconds(60),
-    )
+    let message = format!("claim {} gets no volume: {why}", claim.name());
+    let signal = |class| Signal::new(Cause::Claim, class, event.reason(), message.clone());
+    // A class is made by whoever runs the cluster, perhaps just now; a volume comes and goes.
+    if event.message().contains("storageclass") && event.message().contains("not found") {
+        return Some(signal(Class::Permanent).for_seconds(NO_CLASS_GRACE));
+    }
+    Some(signal(Class::Transient).for_seconds(60))
 }
 
 /// Returns the trouble of a pod none of whose containers has started, as its events tell.
@@ -78,18 +66,17 @@ pub(super) fn not_started<'a>(pod: &'a Object, events: &Events<'a>) -> Option<Si
     )?;
     Some(match event.reason() {
         "FailedCreatePodSandBox" | "NetworkNotReady" => sandbox(event.reason(), event.message()),
-        reason => volume(reason, event.message()),
+        reason => volume(reason, event.message(), pod),
     })
 }
 
-fn volume(reason: &str, message: &str) -> Signal {
+fn volume(reason: &str, message: &str, pod: &Object) -> Signal {
     let why = clipped(message).unwrap_or_default();
-    let lasting = ["not found", "references non-existent"];
-    let named = ["secret", "configmap", "references non-existent"];
-    let missing =
-        lasting.iter().any(|word| message.contains(word)) && named.iter().any(|word| message.contains(word));
     let signal = |class| Signal::new(Cause::Volume, class, reason, format!("a volume is missing: {why}"));
-    if missing { signal(Class::Permanent).for_seconds(60) } else { signal(Class::Transient).for_seconds(300) }
+    match named_in(message, pod) {
+        Some(missing) => signal(Class::Permanent).for_seconds(SURE_AFTER).missing(Some(missing)),
+        None => signal(Class::Transient).for_seconds(300),
+    }
 }
 
 pub(super) fn sandbox(reason: &str, message: &str) -> Signal {
@@ -142,6 +129,7 @@ pub(super) fn pod_failed(
             container: told.container.clone(),
             at: None,
             log: told.log,
+            missing: None,
         });
     }
     let why = clipped(pod.text("/status/message")).unwrap_or_else(|| "it does not say why".into());

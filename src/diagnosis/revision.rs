@@ -1,11 +1,14 @@
 //! Which pods count: those of the revision we wrote. A selector would also match pods of other owners and
 //! of older revisions, and blame our rollout for them; owner uids do not.
 
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::events::{Event, Events};
 use super::signals::Signal;
 use super::{Cause, Class, Evidence};
 use crate::object::Object;
-use crate::object::condition::Condition;
-use serde_json::Value;
+use crate::object::condition::{self, Condition};
 
 /// The annotation that numbers a Deployment's revisions, on it and on its ReplicaSets.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -27,6 +30,11 @@ pub(super) struct Revision<'a> {
 /// Returns the pods of the evidence that count.
 pub(super) fn of<'a>(evidence: &Evidence<'a>) -> Revision<'a> {
     let workload = evidence.workload;
+    // Until the controller has seen our write, its revision and its pods are those of before.
+    let observed = workload.get("/status/observedGeneration").and_then(Value::as_i64);
+    if observed.is_some_and(|observed| observed < workload.generation().0) {
+        return Revision::default();
+    }
     match (workload.group(), workload.kind()) {
         ("apps", "Deployment") => of_deployment(evidence),
         ("apps", "StatefulSet") => of_stateful_set(evidence),
@@ -85,8 +93,46 @@ fn of_daemon_set<'a>(evidence: &Evidence<'a>) -> Revision<'a> {
 /// Returns the pods that `owner` controls and nobody is deleting.
 fn living<'a>(evidence: &Evidence<'a>, owner: &Object) -> Vec<&'a Object> {
     let pods = evidence.pods.iter().copied();
-    pods.filter(|pod| is_controlled_by(pod, owner) && pod.get("/metadata/deletionTimestamp").is_none())
-        .collect()
+    pods.filter(|pod| is_controlled_by(pod, owner) && !pod.is_being_deleted()).collect()
+}
+
+/// A stamp that is older than our write by no more than this may be of another clock, or a rounded one.
+const ALLOWED_SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+/// Returns true for a stamp that lies after our write, as far as two clocks can tell.
+pub(super) fn is_since(stamp: Option<Timestamp>, since: Option<Timestamp>) -> bool {
+    let Some(since) = since else { return true };
+    let earliest = since.checked_sub(ALLOWED_SKEW).unwrap_or(since);
+    stamp.is_some_and(|stamp| stamp >= earliest)
+}
+
+/// Returns true when something happened to a pod since our write: it was made, a container of it ended, or
+/// somebody warned of it. That an image is still held back (`BackOff`) is no news: nobody has tried.
+pub(super) fn has_news<'a>(pod: &'a Object, since: Option<Timestamp>, events: &Events<'a>) -> bool {
+    let ended = ["/status/initContainerStatuses", "/status/containerStatuses"]
+        .into_iter()
+        .filter_map(|list| pod.get(list)?.as_array())
+        .flatten()
+        .flat_map(|status| ["/state", "/lastState"].map(|state| status.pointer(state)))
+        .filter_map(|state| condition::time(state?.pointer("/terminated/finishedAt")));
+    let warned = events
+        .about(pod)
+        .filter(|event| event.is_warning() && event.reason() != "BackOff")
+        .map(Event::last_seen);
+    is_since(condition::time(pod.get("/metadata/creationTimestamp")), since)
+        || ended.map(Some).chain(warned).any(|stamp| is_since(stamp, since))
+}
+
+/// Returns true when pods of this workload's older revisions, or pods that are ending, still hold what the
+/// new ones need.
+pub(super) fn frees_up(evidence: &Evidence<'_>, revision: &Revision<'_>) -> bool {
+    let counts = |pod: &&Object| revision.pods.iter().any(|counted| std::ptr::eq(*counted, *pod));
+    let sets = || evidence.replica_sets.iter().filter(|set| is_controlled_by(set, evidence.workload));
+    let is_ours = |pod: &Object| {
+        is_controlled_by(pod, evidence.workload) || sets().any(|set| is_controlled_by(pod, set))
+    };
+    let mut pods = evidence.pods.iter().copied();
+    pods.any(|pod| pod.is_being_deleted() || (is_ours(pod) && !counts(&pod)))
 }
 
 fn is_controlled_by(object: &Object, owner: &Object) -> bool {
@@ -112,7 +158,8 @@ fn ordinal(pod: &Object) -> Option<i64> {
 pub(super) fn blocked_by(pod: &Object, signal: &Signal) -> Option<Signal> {
     (signal.class != Class::Transient).then(|| Signal {
         cause: Cause::Blocked,
-        class: Class::Permanent,
+        // A crash may pass, and the rollout goes on.
+        class: signal.class,
         grace_seconds: signal.grace_seconds,
         reason: signal.reason.clone(),
         message: format!(
@@ -123,6 +170,7 @@ pub(super) fn blocked_by(pod: &Object, signal: &Signal) -> Option<Signal> {
         container: signal.container.clone(),
         at: None,
         log: signal.log,
+        missing: None,
     })
 }
 

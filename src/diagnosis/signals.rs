@@ -5,15 +5,23 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::events::Events;
-use super::{Cause, Class, Evidence, placement, revision};
+use super::missing::{Missing, named_in};
+use super::{Cause, Class, Evidence, SURE_AFTER, images, placement, probes, revision, scheduling};
 use crate::object::condition::{self, one_line};
 use crate::object::{Object, ObjectRef};
 
-/// A run shorter than this did not get past its start.
+/// A run of so many whole seconds, by the kubelet's stamps, did not get past its start.
 const SHORT_RUN_SECONDS: i64 = 2;
 
 /// How long a program may go on ending before it counts as unable to run.
-const CRASH_GRACE_SECONDS: u64 = 60;
+pub(super) const CRASH_GRACE: u64 = 60;
+
+/// How long one may that ends right after its start. The kubelet starts it again at once, and then after ten
+/// seconds: both the first run and the second were too short by then.
+const SHORT_CRASH_GRACE: u64 = 10;
+
+/// How long what the kubelet tries again and again may fail before it is told.
+const START_GRACE: u64 = 60;
 
 /// What a pod, or a controller, says about a trouble.
 pub(super) struct Signal {
@@ -27,6 +35,8 @@ pub(super) struct Signal {
     pub(super) at: Option<ObjectRef>,
     /// Worth reading: the log of the run before (true) or of the present one (false).
     pub(super) log: Option<bool>,
+    /// What is not there.
+    pub(super) missing: Option<Missing>,
 }
 
 impl Signal {
@@ -41,6 +51,7 @@ impl Signal {
             container: None,
             at: None,
             log: None,
+            missing: None,
         }
     }
 
@@ -48,8 +59,23 @@ impl Signal {
         Self { grace_seconds: Some(grace_seconds), ..self }
     }
 
-    fn with_log(self, previous: bool) -> Self {
+    pub(super) fn with_log(self, previous: bool) -> Self {
         Self { log: Some(previous), ..self }
+    }
+
+    pub(super) fn missing(self, missing: Option<Missing>) -> Self {
+        Self { missing, ..self }
+    }
+
+    /// Returns the signal of a program that has crashed and runs again. A probe that has had it restarted
+    /// twice is past that.
+    fn until_the_next(self) -> Self {
+        if self.cause == Cause::ProbeRestart { self } else { self.without_grace() }
+    }
+
+    /// Returns the signal as one that tells what is so and fails nothing: it may be the last word of before.
+    pub(super) fn without_grace(self) -> Self {
+        Self { grace_seconds: None, ..self }
     }
 }
 
@@ -58,7 +84,9 @@ pub(super) fn of_pod<'a>(pod: &'a Object, evidence: &Evidence<'a>, events: &Even
     if revision::is_ready(pod) || pod.text("/status/phase") == "Succeeded" {
         return Vec::new();
     }
-    if let Some(signal) = placement::not_scheduled(pod, evidence, events) {
+    if let Some(signal) = placement::unbound_claim(pod, evidence, events)
+        .or_else(|| scheduling::not_scheduled(pod, evidence, events))
+    {
         return vec![signal];
     }
     let mut found: Vec<_> = containers(pod)
@@ -78,10 +106,10 @@ pub(super) fn of_pod<'a>(pod: &'a Object, evidence: &Evidence<'a>, events: &Even
 }
 
 /// A container's status beside the pod it is in.
-struct Container<'a> {
-    pod: &'a Object,
-    name: &'a str,
-    status: &'a Value,
+pub(super) struct Container<'a> {
+    pub(super) pod: &'a Object,
+    pub(super) name: &'a str,
+    pub(super) status: &'a Value,
 }
 
 /// Returns the containers of a pod, those that run first first.
@@ -109,9 +137,13 @@ impl<'a> Container<'a> {
         if self.status.get("ready") == Some(&Value::Bool(true)) {
             return None;
         }
+        // It runs again, and may stay: the crash is told, and fails nothing until the next one.
         match self.status.pointer("/lastState/terminated") {
-            Some(ended) => self.ended(ended, true, events).or_else(|| self.not_ready(events)),
-            None => self.not_ready(events),
+            Some(ended) => self
+                .ended(ended, true, events)
+                .map(Signal::until_the_next)
+                .or_else(|| probes::not_ready(self, events)),
+            None => probes::not_ready(self, events),
         }
     }
 
@@ -124,13 +156,18 @@ impl<'a> Container<'a> {
             | "ImagePullBackOff"
             | "SignatureValidationFailed"
             | "ImageInspectError"
-            | "RegistryUnavailable" => Some(self.image(reason, message, events)),
-            "CreateContainerConfigError" => Some(config(message)),
-            "CreateContainerError"
-            | "RunContainerError"
-            | "PreCreateHookError"
-            | "PreStartHookError"
-            | "PostStartHookError" => Some(start(reason, message, None)),
+            | "RegistryUnavailable" => Some(images::trouble(self, reason, message, events)),
+            "CreateContainerConfigError" => Some(config(message, self.pod)),
+            "CreateContainerError" | "RunContainerError" | "PreCreateHookError" | "PreStartHookError" => {
+                Some(start(reason, message))
+            }
+            // The program runs, and a command beside it fails: the kubelet kills and restarts it.
+            "PostStartHookError" => {
+                let why = clipped(message).unwrap_or_else(|| "it does not say why".into());
+                let message = format!("its postStart hook fails: {why}");
+                let signal = Signal::new(Cause::Start, Class::Crash, reason, message);
+                Some(signal.for_seconds(CRASH_GRACE).with_log(true))
+            }
             "CreatePodSandboxError" | "NetworkNotReady" => Some(placement::sandbox(reason, message)),
             "CrashLoopBackOff" => {
                 let ended = self.status.pointer("/lastState/terminated").unwrap_or(&Value::Null);
@@ -140,52 +177,16 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// Returns the trouble of an image. `ErrImagePull` and `ImagePullBackOff` alternate and are one; the
-    /// message of the latter may leave the cause to an event.
-    fn image(&self, reason: &str, message: &str, events: &Events<'a>) -> Signal {
-        let pulled = events
-            .about(self.pod)
-            .filter(|event| event.reason() == "Failed" && event.may_speak_of(self.name))
-            .map(super::events::Event::message)
-            .find(|message| message.contains("Failed to pull image"))
-            .unwrap_or_default();
-        let has_cause = message.contains("desc =") || reason == "ErrImagePull" || pulled.is_empty();
-        let told = if has_cause { message } else { pulled };
-        let image = self.image_name();
-        let why = last_cause(told);
-        let signal = |class, sentence: String| Signal::new(Cause::Image, class, reason, sentence);
-        let cannot = if why.is_empty() {
-            format!("image `{image}` cannot be pulled")
-        } else {
-            format!("image `{image}` cannot be pulled: {why}")
-        };
-        match reason {
-            "InvalidImageName" => {
-                signal(Class::Permanent, format!("`{image}` is no image name")).for_seconds(0)
-            }
-            "ErrImageNeverPull" => signal(
-                Class::Permanent,
-                format!("image `{image}` is not on the node, and its policy is never to pull it"),
-            )
-            .for_seconds(0),
-            "SignatureValidationFailed" => signal(Class::Permanent, cannot).for_seconds(30),
-            _ if will_never_pull(told) => signal(Class::Permanent, cannot).for_seconds(20),
-            _ => signal(Class::Transient, cannot).for_seconds(120),
-        }
-    }
-
     /// Returns the trouble of a container whose program has ended, in its present state or in the one before.
     fn ended(&self, ended: &'a Value, previous: bool, events: &Events<'a>) -> Option<Signal> {
         let reason = text(ended, "reason");
         let code = exit_code(ended);
         match reason {
             "OOMKilled" => return Some(self.out_of_memory(ended, previous)),
-            "ContainerCannotRun" | "StartError" => {
-                return Some(start(reason, text(ended, "message"), Some(code)));
-            }
+            "ContainerCannotRun" | "StartError" => return Some(start(reason, text(ended, "message"))),
             _ => {}
         }
-        if let Some(signal) = self.restarted_by_probe(previous, events) {
+        if let Some(signal) = probes::restarted(self, previous, events) {
             return Some(signal);
         }
         let looping = self.status.pointer("/state/waiting").is_some();
@@ -229,66 +230,23 @@ impl<'a> Container<'a> {
             .with_log(previous)
     }
 
-    /// Returns how long this crash may go on: not at all for a program that cannot be run, or that ended
-    /// right after its start three times.
+    /// Returns how long this crash may go on: hardly at all for a program that cannot be run, or that ended
+    /// right after its start three times; not for long for one that did so twice.
     fn crash_grace(&self, ended: &Value) -> u64 {
-        let restarts = self.restarts();
-        let cannot_run = matches!(exit_code(ended), 126 | 127) && restarts >= 1;
-        let never_up = restarts >= 2 && run_seconds(ended).is_some_and(|seconds| seconds < SHORT_RUN_SECONDS);
-        if cannot_run || never_up { 0 } else { CRASH_GRACE_SECONDS }
+        let is_short = run_seconds(ended).is_some_and(|seconds| seconds <= SHORT_RUN_SECONDS);
+        match self.restarts() {
+            1.. if matches!(exit_code(ended), 126 | 127) => SURE_AFTER,
+            2.. if is_short => SURE_AFTER,
+            1 if is_short => SHORT_CRASH_GRACE,
+            _ => CRASH_GRACE,
+        }
     }
 
-    fn restarted_by_probe(&self, previous: bool, events: &Events<'a>) -> Option<Signal> {
-        let killing = events
-            .about(self.pod)
-            .filter(|event| event.reason() == "Killing")
-            .find(|event| event.may_speak_of(self.name) && event.message().contains("will be restarted"))?;
-        let probe = ["liveness", "startup"]
-            .into_iter()
-            .find(|probe| killing.message().contains(&format!("failed {probe} probe")))?;
-        let answer = self.probe_answer(probe, events);
-        let mut message = format!("its {probe} probe fails{answer}, so it is restarted");
-        self.tell_restarts(&mut message);
-        let grace = if self.restarts() >= 2 { 0 } else { CRASH_GRACE_SECONDS };
-        Some(
-            Signal::new(Cause::ProbeRestart, Class::Crash, "Unhealthy", message)
-                .for_seconds(grace)
-                .with_log(previous),
-        )
-    }
-
-    /// Returns the trouble of a container that runs and is not ready. Never fatal alone: it may need its time.
-    fn not_ready(&self, events: &Events<'a>) -> Option<Signal> {
-        self.status.pointer("/state/running")?;
-        let probe =
-            if self.status.get("started") == Some(&Value::Bool(false)) { "startup" } else { "readiness" };
-        let answer = self.probe_answer(probe, events);
-        let message = if answer.is_empty() {
-            format!("it runs, and its {probe} probe has not passed yet")
-        } else {
-            format!("it runs, and its {probe} probe fails{answer}")
-        };
-        Some(Signal::new(Cause::NotReady, Class::Transient, "Unhealthy", message).with_log(false))
-    }
-
-    /// Returns what the newest failed probe of a kind was answered, with a colon before it.
-    fn probe_answer(&self, probe: &str, events: &Events<'a>) -> String {
-        events
-            .about(self.pod)
-            .filter(|event| event.reason() == "Unhealthy" && event.may_speak_of(self.name))
-            .find_map(|event| {
-                let (head, answer) = event.message().split_once(" probe failed: ")?;
-                head.eq_ignore_ascii_case(probe).then(|| clipped(answer))?
-            })
-            .map(|answer| format!(": {answer}"))
-            .unwrap_or_default()
-    }
-
-    fn restarts(&self) -> i64 {
+    pub(super) fn restarts(&self) -> i64 {
         condition::count(self.status.get("restartCount")).unwrap_or(0)
     }
 
-    fn tell_restarts(&self, message: &mut String) {
+    pub(super) fn tell_restarts(&self, message: &mut String) {
         match self.restarts() {
             0 => {}
             1 => message.push_str(", restarted once"),
@@ -300,7 +258,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    fn spec(&self) -> Option<&'a Value> {
+    pub(super) fn spec(&self) -> Option<&'a Value> {
         ["/spec/initContainers", "/spec/containers"]
             .into_iter()
             .filter_map(|pointer| self.pod.get(pointer)?.as_array())
@@ -308,56 +266,49 @@ impl<'a> Container<'a> {
             .find(|spec| text(spec, "name") == self.name)
     }
 
-    fn image_name(&self) -> &'a str {
+    pub(super) fn image_name(&self) -> &'a str {
         let image = self.spec().map_or("", |spec| text(spec, "image"));
         if image.is_empty() { text(self.status, "image") } else { image }
     }
 }
 
-/// Returns true when a registry's answer cannot change by itself.
-fn will_never_pull(message: &str) -> bool {
-    let message = message.to_lowercase();
-    let passing =
-        ["toomanyrequests", "too many requests", "429", "timeout", "timed out", "connection refused"];
-    let lasting = [
-        "not found",
-        "manifest unknown",
-        "denied",
-        "unauthorized",
-        "no match for platform",
-        "invalid reference",
-        "does not exist",
-    ];
-    !passing.iter().any(|word| message.contains(word)) && lasting.iter().any(|word| message.contains(word))
-}
-
-fn config(message: &str) -> Signal {
+/// Returns the trouble of a container whose settings are not complete. Somebody may still make what is
+/// missing; settings that contradict each other stay as they are.
+fn config(message: &str, pod: &Object) -> Signal {
     let reason = "CreateContainerConfigError";
     let why = clipped(message).unwrap_or_else(|| "its settings are not complete".into());
-    if message.contains("failed to sync") && message.contains("cache") {
-        return Signal::new(Cause::Config, Class::Transient, reason, why).for_seconds(120);
-    }
+    let signal = |class| Signal::new(Cause::Config, class, reason, why.clone());
+    let missing = named_in(message, pod);
     let lasting = ["not found", "couldn't find key", "runAsNonRoot", "run as root"];
-    if lasting.iter().any(|word| message.contains(word)) {
-        Signal::new(Cause::Config, Class::Permanent, reason, why).for_seconds(20)
+    let is_passing = message.contains("failed to sync") && message.contains("cache");
+    if !is_passing && (missing.is_some() || lasting.iter().any(|word| message.contains(word))) {
+        signal(Class::Permanent).for_seconds(SURE_AFTER).missing(missing)
     } else {
-        Signal::new(Cause::Config, Class::Transient, reason, why).for_seconds(120)
+        signal(Class::Transient).for_seconds(2 * START_GRACE)
     }
 }
 
-/// Returns the trouble of a container that cannot be started. Exit code 128 alone is the runtime's own
-/// trouble, unless it says that the program is not there.
-fn start(reason: &str, message: &str, code: Option<i64>) -> Signal {
-    let lasting = ["not found", "no such file", "permission denied", "exec format error"];
+/// Returns the trouble of a container that cannot be started. Only what the kernel says of the program itself
+/// stays so; a runtime that is out of breath says many things (`name is reserved`, `task not found`, exit
+/// code 128).
+fn start(reason: &str, message: &str) -> Signal {
+    const LASTING: [&str; 6] = [
+        "executable file not found",
+        "no such file or directory",
+        "permission denied",
+        "exec format error",
+        "not a directory",
+        "is a directory",
+    ];
     let why = match last_cause(message) {
         why if why.is_empty() => "it cannot be started".to_owned(),
         why => format!("it cannot be started: {why}"),
     };
-    let is_lasting = lasting.iter().any(|word| message.contains(word));
-    if code == Some(128) && !is_lasting {
-        return Signal::new(Cause::Start, Class::Transient, reason, why).for_seconds(120);
+    if LASTING.iter().any(|word| message.contains(word)) {
+        Signal::new(Cause::Start, Class::Permanent, reason, why).for_seconds(SURE_AFTER)
+    } else {
+        Signal::new(Cause::Start, Class::Transient, reason, why).for_seconds(START_GRACE)
     }
-    Signal::new(Cause::Start, Class::Permanent, reason, why).for_seconds(60)
 }
 
 fn exit_code(ended: &Value) -> i64 {
@@ -371,7 +322,7 @@ fn run_seconds(ended: &Value) -> Option<i64> {
 
 /// Returns the end of a chain of causes: what follows the last quoted name in
 /// `failed to pull image "x": failed to resolve reference "x": x: not found`.
-fn last_cause(message: &str) -> String {
+pub(super) fn last_cause(message: &str) -> String {
     let message = message.rsplit("desc = ").next().unwrap_or(message);
     let end = message.rsplit("\": ").next().unwrap_or(message);
     clipped(end).unwrap_or_default()

@@ -1,19 +1,18 @@
-//! Why is it not ready? When a stage fails or runs out of time, everything around its unready objects is
-//! read once, joined by `diagnosis`, and the log that matters is fetched. All of it is bounded: a cause
-//! that cannot be looked up in time must not hold up the verdict.
+//! Why is it not ready? When a stage fails or runs out of time, what the vigil knows of its unready objects is
+//! joined by `diagnosis` with what only matters now: nodes, the names of keys, Services, the log that is
+//! worth reading. All of it is bounded: a cause that cannot be looked up in time must not hold up the
+//! verdict.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt as _};
-
+use super::around::{Around, scope};
 use super::retry::Tools;
-use super::session::WIDTH;
 use crate::cluster::{Catalog, Scope};
-use crate::diagnosis::{Diagnosis, Evidence, LogWanted, diagnose};
+use crate::diagnosis::{Cause, Diagnosis, LogWanted, Missing, of_service};
 use crate::event::CauseFound;
 use crate::object::{GroupKind, Object, ObjectRef};
-use crate::plan::StageId;
+use crate::plan::{HttpCheck, StageId};
 
 /// How long looking for causes may take.
 const LOOK_FOR: Duration = Duration::from_secs(10);
@@ -21,99 +20,185 @@ const LOOK_FOR: Duration = Duration::from_secs(10);
 const LOG_LINES: u32 = 10;
 /// Causes told of one stage; the first ones are the surest.
 const CAUSES: usize = 3;
+/// Where k3s runs the pods that hold the ports of load balancers.
+const SYSTEM: &str = "kube-system";
 
-/// What a namespace holds that can tell why something is not ready.
-#[derive(Default)]
-struct Surroundings {
-    replica_sets: Vec<Object>,
-    pods: Vec<Object>,
-    events: Vec<Object>,
-    claims: Vec<Object>,
+/// What is to be explained.
+pub(super) struct Puzzle {
+    /// The stage.
+    pub stage: StageId,
+    /// Its objects that were written and are not current, as last seen.
+    pub unready: Vec<Object>,
+    /// The checks that are not passed though all objects are current.
+    pub unanswered: Vec<HttpCheck>,
+    /// The plan's namespace.
+    pub namespace: String,
+    /// Where objects are written in the manifests.
+    pub places: BTreeMap<ObjectRef, String>,
+    /// What the vigil knows, by namespace.
+    pub known: BTreeMap<String, Around>,
+    /// The objects of the stages that this one does not wait for, each with its stage.
+    pub makers: BTreeMap<ObjectRef, StageId>,
 }
 
-/// Returns the causes of `unready` objects of a stage, each with the place of its object in the manifests
-/// where `places` has one, the surest first; fewer, or none, when the cluster
-/// does not tell in time.
-pub(super) async fn explain(
-    tools: &Tools,
-    catalog: &Catalog,
-    stage: &StageId,
-    unready: &[Object],
-    places: &BTreeMap<ObjectRef, String>,
-) -> Vec<CauseFound> {
-    let look = async {
-        let namespaces: BTreeSet<&str> = unready.iter().filter_map(Object::namespace).collect();
-        let mut causes = Vec::new();
-        for namespace in namespaces {
-            let around = read(tools, catalog, namespace).await;
-            let workloads = unready.iter().filter(|object| object.namespace() == Some(namespace));
-            let found: Vec<Diagnosis> =
-                workloads.flat_map(|workload| around.diagnose(workload)).take(CAUSES).collect();
-            for diagnosis in found {
-                let place = diagnosis.chain.first().and_then(|object| places.get(object)).cloned();
-                causes.push(CauseFound { place, ..told(tools, stage, namespace, diagnosis).await });
+/// Asks and joins.
+struct Detective<'a> {
+    tools: &'a Tools,
+    catalog: &'a Catalog,
+    puzzle: Puzzle,
+}
+
+/// Returns the causes, the surest first; fewer, or none, when the cluster does not tell in time.
+pub(super) async fn explain(tools: &Tools, catalog: &Catalog, puzzle: Puzzle) -> Vec<CauseFound> {
+    let detective = Detective { tools, catalog, puzzle };
+    tokio::time::timeout(LOOK_FOR, detective.look()).await.unwrap_or_default()
+}
+
+impl Detective<'_> {
+    async fn look(mut self) -> Vec<CauseFound> {
+        let mut found = Vec::new();
+        for object in std::mem::take(&mut self.puzzle.unready) {
+            if found.len() >= CAUSES {
+                break;
             }
+            let namespace = object.namespace().unwrap_or_default().to_owned();
+            found.extend(
+                self.diagnose(&object, &namespace).await.into_iter().map(|found| (namespace.clone(), found)),
+            );
+        }
+        for check in std::mem::take(&mut self.puzzle.unanswered) {
+            let namespace = self.puzzle.namespace.clone();
+            found.extend(self.check(&check).await.map(|found| (namespace, found)));
+        }
+        found.truncate(CAUSES);
+        let mut causes = Vec::new();
+        for (namespace, diagnosis) in found {
+            causes.push(self.told(&namespace, diagnosis).await);
         }
         causes
-    };
-    tokio::time::timeout(LOOK_FOR, look).await.unwrap_or_default()
-}
-
-impl Surroundings {
-    fn diagnose(&self, workload: &Object) -> Vec<Diagnosis> {
-        diagnose(&Evidence {
-            workload,
-            replica_sets: &Vec::from_iter(&self.replica_sets),
-            pods: &Vec::from_iter(&self.pods),
-            events: &Vec::from_iter(&self.events),
-            claims: &Vec::from_iter(&self.claims),
-        })
     }
-}
 
-/// Reads what surrounds the objects of a namespace; what may not be read is left out.
-async fn read(tools: &Tools, catalog: &Catalog, namespace: &str) -> Surroundings {
-    let list = |group: &'static str, kind: &'static str| async move {
-        let kind = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
-        let Some(resource) = catalog.preferred(&kind) else { return Vec::new() };
-        let scope = Scope {
-            resource: resource.clone(),
-            namespace: Some(namespace.to_owned()),
-            labels: None,
-            fields: None,
-            metadata_only: false,
+    /// Returns what the vigil's copy tells of an object; what the server tells when that is nothing, since the
+    /// news of a pod may be on their way still.
+    async fn diagnose(&mut self, object: &Object, namespace: &str) -> Vec<Diagnosis> {
+        let known = match self.puzzle.known.remove(namespace) {
+            Some(known) => known,
+            None => Around::read(self.tools, self.catalog, namespace).await,
         };
-        tools.cluster.list(&scope).await.map(|listing| listing.objects).unwrap_or_default()
-    };
-    let wanted = [("apps", "ReplicaSet"), ("", "Pod"), ("", "Event"), ("", "PersistentVolumeClaim")];
-    let mut lists: Vec<Vec<Object>> =
-        stream::iter(wanted.map(|(group, kind)| list(group, kind))).buffered(WIDTH).collect().await;
-    let mut next = || if lists.is_empty() { Vec::new() } else { lists.remove(0) };
-    Surroundings { replica_sets: next(), pods: next(), events: next(), claims: next() }
-}
+        let mut around = self.completed(known, object).await;
+        let mut found = around.diagnose(object);
+        if found.iter().all(|found| found.cause == Cause::Warning) {
+            around = self.completed(Around::read(self.tools, self.catalog, namespace).await, object).await;
+            found = around.diagnose(object);
+        }
+        if found.iter().any(|found| found.cause == Cause::Unschedulable)
+            && !around.knows_nodes()
+            && let Some(nodes) = self.list(scope(self.catalog, "", "Node", None)).await
+        {
+            around = around.with_nodes(nodes);
+            found = around.diagnose(object);
+        }
+        self.puzzle.known.insert(namespace.to_owned(), around);
+        found
+    }
 
-/// Puts a diagnosis into words, with the culprit's log.
-async fn told(tools: &Tools, stage: &StageId, namespace: &str, diagnosis: Diagnosis) -> CauseFound {
-    let mut chain: Vec<String> = diagnosis.chain.iter().map(ToString::to_string).collect();
-    chain.extend(diagnosis.container.iter().map(|container| format!("container {container}")));
-    let log = match &diagnosis.wants_log {
-        Some(wanted) => log(tools, namespace, wanted).await,
-        None => Vec::new(),
-    };
-    CauseFound {
-        stage: stage.clone(),
-        chain,
-        reason: diagnosis.reason,
-        message: diagnosis.message,
-        place: None,
-        log,
-        next: diagnosis.next,
+    /// Adds what only one kind of object needs: the pods that hold a load balancer's port.
+    async fn completed(&self, mut around: Around, object: &Object) -> Around {
+        if object.kind() == "Service" && object.text("/spec/type") == "LoadBalancer" {
+            let labels = Some(format!("svccontroller.k3s.cattle.io/svcname={}", object.name()));
+            let pods = scope(self.catalog, "", "Pod", Some(SYSTEM)).map(|scope| Scope { labels, ..scope });
+            around.extend(self.list(pods).await.unwrap_or_default());
+        }
+        around
+    }
+
+    /// Returns why the Service a check asks may not have answered.
+    async fn check(&mut self, check: &HttpCheck) -> Option<Diagnosis> {
+        let namespace = self.puzzle.namespace.clone();
+        let name = ObjectRef {
+            group: String::new(),
+            kind: "Service".to_owned(),
+            namespace: Some(namespace.clone()),
+            name: check.service.clone(),
+        };
+        let resource = self.catalog.preferred(&name.group_kind())?;
+        let service = self.tools.cluster.get(resource, &name).await.ok()??;
+        let around = Around::read(self.tools, self.catalog, &namespace).await;
+        of_service(&service, check.port, &around.of("Pod"))
+    }
+
+    /// Puts a diagnosis into words, with all that is known beside it.
+    async fn told(&self, namespace: &str, diagnosis: Diagnosis) -> CauseFound {
+        let mut chain: Vec<String> = diagnosis.chain.iter().map(ToString::to_string).collect();
+        chain.extend(diagnosis.container.iter().map(|container| format!("container {container}")));
+        let mut message = diagnosis.message;
+        if let Some(missing) = &diagnosis.missing {
+            for more in [self.beside(namespace, missing).await, self.made_by(namespace, missing)] {
+                message.extend(more.map(|more| format!("; {more}")));
+            }
+        }
+        let log = match &diagnosis.wants_log {
+            Some(wanted) => self.log(namespace, wanted).await,
+            None => Vec::new(),
+        };
+        CauseFound {
+            stage: self.puzzle.stage.clone(),
+            place: diagnosis.chain.first().and_then(|object| self.puzzle.places.get(object)).cloned(),
+            chain,
+            reason: diagnosis.reason,
+            message,
+            log,
+            next: diagnosis.next,
+        }
+    }
+
+    /// Returns what there is instead of what is missing: the keys of the object, or the names of the others of
+    /// its kind. Of a Secret only the names of its keys are kept.
+    async fn beside(&self, namespace: &str, missing: &Missing) -> Option<String> {
+        let kind = GroupKind { group: String::new(), kind: missing.kind.clone() };
+        let resource = self.catalog.preferred(&kind)?;
+        let there = if missing.key.is_some() {
+            let name = Self::named(namespace, missing);
+            keys(&self.tools.cluster.get(resource, &name).await.ok()??)
+        } else {
+            let all = scope(self.catalog, "", &missing.kind, Some(namespace));
+            let names = self.list(all.map(|scope| Scope { metadata_only: true, ..scope })).await?;
+            names.iter().map(|object| object.name().to_owned()).collect()
+        };
+        Some(missing.beside(&there))
+    }
+
+    /// Returns which stage makes what is missing, when this one does not wait for it.
+    fn made_by(&self, namespace: &str, missing: &Missing) -> Option<String> {
+        let name = Self::named(namespace, missing);
+        let maker = self.puzzle.makers.get(&name)?;
+        let stage = &self.puzzle.stage;
+        Some(format!("stage `{maker}` makes it, and `{stage}` does not wait for that: add it to its `needs`"))
+    }
+
+    fn named(namespace: &str, missing: &Missing) -> ObjectRef {
+        ObjectRef {
+            group: String::new(),
+            kind: missing.kind.clone(),
+            namespace: Some(namespace.to_owned()),
+            name: missing.name.clone(),
+        }
+    }
+
+    async fn list(&self, scope: Option<Scope>) -> Option<Vec<Object>> {
+        self.tools.cluster.list(&scope?).await.ok().map(|listing| listing.objects)
+    }
+
+    async fn log(&self, namespace: &str, wanted: &LogWanted) -> Vec<String> {
+        let LogWanted { pod, container, previous } = wanted;
+        let tail = self.tools.cluster.log_tail(namespace, pod, container, *previous, LOG_LINES).await;
+        // A container that never started has no log; the cause is told all the same.
+        tail.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
     }
 }
 
-async fn log(tools: &Tools, namespace: &str, wanted: &LogWanted) -> Vec<String> {
-    let LogWanted { pod, container, previous } = wanted;
-    let tail = tools.cluster.log_tail(namespace, pod, container, *previous, LOG_LINES).await;
-    // A container that never started has no log; the cause is told all the same.
-    tail.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+/// Returns the names of the keys of a ConfigMap or a Secret.
+fn keys(object: &Object) -> Vec<String> {
+    let maps = ["/data", "/binaryData"].into_iter().filter_map(|pointer| object.get(pointer)?.as_object());
+    maps.flat_map(|map| map.keys().cloned()).collect()
 }

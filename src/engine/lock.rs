@@ -284,7 +284,7 @@ async fn watch_one_life(tools: &Tools, resource: &Resource, found: &Object) -> R
             match watch.next().await {
                 Some(Observation::Seen(object)) if is_news(&object) => return Fate::Renewed,
                 Some(Observation::Gone(_)) | None => return Fate::Released,
-                Some(Observation::Relisted(objects)) => match objects.first() {
+                Some(Observation::Relisted(listing)) => match listing.objects.first() {
                     None => return Fate::Released,
                     Some(object) if is_news(object) => return Fate::Renewed,
                     Some(_) => {}

@@ -7,6 +7,7 @@
 //! status:    session ▶ assess
 //! ```
 
+mod around;
 mod deploy;
 mod emitter;
 mod error;

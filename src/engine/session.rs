@@ -11,6 +11,7 @@ use super::EngineError;
 use super::retry::Tools;
 use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope};
 use crate::inventory::{FIELD_MANAGER, Inventory};
+use crate::object::rule::Rule;
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::Plan;
 use crate::readiness::{StorageClass, Surroundings};
@@ -40,9 +41,12 @@ pub(super) struct Session {
     pub surroundings: Surroundings,
 }
 
-/// Returns true for kinds that are ready as soon as they are there: of them only the metadata is read,
-/// and they are never watched.
-pub(super) fn settles_at_once(kind: &GroupKind) -> bool {
+/// Returns true for kinds that are ready as soon as they are there, unless the plan has a rule for them: of
+/// those only the metadata is read, and they are never watched.
+pub(super) fn settles_at_once(kind: &GroupKind, rules: &BTreeMap<GroupKind, Rule>) -> bool {
+    if rules.contains_key(kind) {
+        return false;
+    }
     let kind = kind.to_string();
     matches!(
         kind.as_str(),
@@ -80,12 +84,13 @@ impl Session {
         let scopes = scopes(&catalog, plan, &inventory);
         let listings = list_all(tools, &scopes).await?;
         let mut session = Self {
-            surroundings: Surroundings { served: catalog.served().collect(), ..Surroundings::default() },
-            catalog,
+            surroundings: Surroundings { rules: plan.rules().clone(), ..Surroundings::default() },
+            catalog: Catalog::default(),
             inventory,
             resource_versions: BTreeMap::new(),
             live: BTreeMap::new(),
         };
+        session.learn_kinds(catalog);
         for (scope, listing) in scopes.into_iter().zip(listings) {
             if !listing.resource_version.is_empty() {
                 session.resource_versions.insert(scope, listing.resource_version);
@@ -99,6 +104,23 @@ impl Session {
         Ok(session)
     }
 
+    /// Takes in what kinds are served.
+    pub(super) fn learn_kinds(&mut self, catalog: Catalog) {
+        self.surroundings.served = catalog.served().collect();
+        self.surroundings.without_status = catalog.without_status().cloned().collect();
+        self.catalog = catalog;
+    }
+
+    /// Takes in what a write of this run changes for the objects that follow: a claim may ask for a class
+    /// that was not there when the run began.
+    pub(super) fn learn(&mut self, written: &Object) {
+        if let ("storage.k8s.io", "StorageClass", Some(classes)) =
+            (written.group(), written.kind(), &mut self.surroundings.storage_classes)
+        {
+            classes.insert(written.name().to_owned(), StorageClass::of(written));
+        }
+    }
+
     /// Returns how the server serves an object's kind.
     pub(super) fn resource(&self, object: &Object) -> Result<Resource, ApiError> {
         self.catalog.of(object).cloned()
@@ -106,7 +128,7 @@ impl Session {
 
     /// Returns the scope an owned object is listed and watched in.
     pub(super) fn scope(&self, resource: &Resource, namespace: Option<&str>) -> Scope {
-        let metadata_only = settles_at_once(&resource.group_kind());
+        let metadata_only = settles_at_once(&resource.group_kind(), &self.surroundings.rules);
         Scope::owned(resource.clone(), namespace, &self.inventory.id(), metadata_only)
     }
 
@@ -196,7 +218,12 @@ pub(super) fn scopes(catalog: &Catalog, plan: &Plan, inventory: &Inventory) -> B
         .filter_map(|member| {
             let kind = member.group_kind();
             let resource = catalog.preferred(&kind)?.clone();
-            Some(Scope::owned(resource, member.namespace.as_deref(), &set, settles_at_once(&kind)))
+            Some(Scope::owned(
+                resource,
+                member.namespace.as_deref(),
+                &set,
+                settles_at_once(&kind, plan.rules()),
+            ))
         })
         .collect()
 }
@@ -232,10 +259,6 @@ async fn storage_classes(
         Err(EngineError::Request { error, .. }) if error.is_forbidden() => return Ok(None),
         Err(error) => return Err(error),
     };
-    let classes = listing.objects.iter().map(|object| {
-        let is_default = object.annotation("storageclass.kubernetes.io/is-default-class") == Some("true");
-        let binds_late = object.text("/volumeBindingMode") == "WaitForFirstConsumer";
-        (object.name().to_owned(), StorageClass { binds_late, is_default })
-    });
+    let classes = listing.objects.iter().map(|object| (object.name().to_owned(), StorageClass::of(object)));
     Ok(Some(classes.collect()))
 }

@@ -14,7 +14,7 @@ use super::prepare::{Prepared, Todo};
 use super::tasks::Manner;
 use crate::event::Verdict;
 use crate::object::{LAST_WRITE_RANK, Object, Uid, write_rank};
-use crate::readiness::{Readiness, Receipt, Surroundings, assess};
+use crate::readiness::{Readiness, Receipt, Sight, Surroundings, assess};
 
 /// Time is asked again no sooner than this.
 const SOONEST: Duration = Duration::from_millis(10);
@@ -34,6 +34,8 @@ pub(super) struct Tracked {
     actuation: Actuation,
     /// The object as last seen.
     live: Option<Object>,
+    /// True when it was there after our write and is gone.
+    is_gone: bool,
     /// What it is.
     pub readiness: Readiness,
     /// When the same facts could mean something else.
@@ -45,17 +47,63 @@ impl Tracked {
     fn see(&mut self, object: Object) {
         if self.live.as_ref().is_none_or(|known| !is_older(&object, known)) {
             self.live = Some(object);
+            self.is_gone = false;
+        }
+    }
+
+    /// Takes in that the object is gone; `last` is its last state, where that was told. Before our write is
+    /// accepted that means nothing: we make it anew.
+    fn lose(&mut self, last: Option<Object>) {
+        if !self.is_accepted() {
+            self.live = None;
+            return;
+        }
+        if let Some(last) = last {
+            self.see(last);
+        }
+        self.is_gone = true;
+    }
+
+    /// Returns true when a list of this resource version is older than what we know: an object that is not
+    /// in it may have been made since.
+    fn is_known_after(&self, resource_version: &str) -> bool {
+        let known = self.live.as_ref().and_then(|live| live.resource_version().parse::<u64>().ok());
+        known.zip(resource_version.parse().ok()).is_some_and(|(known, listed)| known > listed)
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.receipt().is_some()
+    }
+
+    fn sight(&self) -> Sight<'_> {
+        match &self.live {
+            None => Sight::Absent,
+            Some(last) if self.is_gone => Sight::Gone(last),
+            Some(object) => Sight::Present(object),
         }
     }
 
     /// Works out anew what the object is and returns true when that changed.
     fn reassess(&mut self, surroundings: &Surroundings, now: Timestamp) -> bool {
-        let Actuation::Accepted(receipt) = &self.actuation else { return false };
-        let assessment = assess(self.live.as_ref(), receipt, surroundings, now);
+        let Some(receipt) = self.receipt() else { return false };
+        let assessment = assess(self.sight(), receipt, surroundings, now);
         self.again_at = assessment.again_in.map(|again| Instant::now() + again.max(SOONEST));
         let changed = assessment.readiness != self.readiness;
         self.readiness = assessment.readiness;
         changed
+    }
+
+    /// Returns the object as last seen, while it is there.
+    pub(super) fn live(&self) -> Option<&Object> {
+        self.live.as_ref().filter(|_| !self.is_gone)
+    }
+
+    /// Returns the receipt of our write, once it is accepted.
+    pub(super) fn receipt(&self) -> Option<&Receipt> {
+        match &self.actuation {
+            Actuation::Accepted(receipt) => Some(receipt),
+            Actuation::Unsent | Actuation::InFlight => None,
+        }
     }
 
     /// Returns true for what brings kinds of its own.
@@ -67,6 +115,20 @@ impl Tracked {
     pub(super) fn is_current(&self) -> bool {
         matches!(self.readiness, Readiness::Current { .. })
     }
+}
+
+/// What a watch tells of an object.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is there.
+    Seen(Object),
+    /// It is gone; this is its last state.
+    Ended(Object),
+    /// It was not in a list.
+    Absent {
+        /// The list's resource version.
+        as_of: String,
+    },
 }
 
 /// Returns true when `object` is an earlier state than `known`, of its life or of one before: after a Job
@@ -123,6 +185,7 @@ impl StageRun {
     pub(super) fn new(objects: Vec<Prepared>, deadline: Duration, checks: usize) -> Self {
         let tracked = |prepared: Prepared| Tracked {
             live: prepared.live.clone(),
+            is_gone: false,
             prepared,
             actuation: Actuation::Unsent,
             readiness: Readiness::NotFound,
@@ -138,10 +201,8 @@ impl StageRun {
         for index in 0..self.objects.len() {
             let tracked = &mut self.objects[index];
             if tracked.prepared.todo == Todo::Nothing
-                && let Some((uid, generation)) =
-                    tracked.live.as_ref().and_then(|o| Some((o.uid()?, o.generation())))
+                && let Some(receipt) = tracked.live.as_ref().and_then(|live| Receipt::of(live, false, now))
             {
-                let receipt = Receipt { uid, generation, changed: false, applied_at: now };
                 tracked.actuation = Actuation::Accepted(receipt);
                 tracked.reassess(surroundings, now);
             }
@@ -161,25 +222,26 @@ impl StageRun {
         now: Timestamp,
     ) -> bool {
         let tracked = &mut self.objects[index];
-        let Some(uid) = answer.uid() else { return false };
-        tracked.actuation =
-            Actuation::Accepted(Receipt { uid, generation: answer.generation(), changed, applied_at: now });
+        let Some(receipt) = Receipt::of(&answer, changed, now) else { return false };
+        tracked.actuation = Actuation::Accepted(receipt);
         tracked.see(answer);
         tracked.reassess(surroundings, now)
     }
 
-    /// Takes in what a watch told of an object: as it is, or `None` when it is gone.
+    /// Takes in what a watch told of an object and returns true when that changed what it is.
     pub(super) fn observed(
         &mut self,
         index: usize,
-        object: Option<Object>,
+        news: News,
         surroundings: &Surroundings,
         now: Timestamp,
     ) -> bool {
         let tracked = &mut self.objects[index];
-        match object {
-            Some(object) => tracked.see(object),
-            None => tracked.live = None,
+        match news {
+            News::Seen(object) => tracked.see(object),
+            News::Ended(last) => tracked.lose(Some(last)),
+            News::Absent { as_of } if tracked.is_known_after(&as_of) => {}
+            News::Absent { .. } => tracked.lose(None),
         }
         tracked.reassess(surroundings, now)
     }
@@ -290,6 +352,11 @@ impl StageRun {
                 Readiness::Failed { reason } => {
                     Some(format!("{}: {reason}", tracked.prepared.wanted.reference()))
                 }
+                // We never delete what we wait for, and nothing undoes a deletion.
+                Readiness::Terminating { .. } => Some(format!(
+                    "{}: somebody is deleting it while it is waited for",
+                    tracked.prepared.wanted.reference()
+                )),
                 _ => None,
             })
             .collect();
@@ -340,20 +407,18 @@ impl StageRun {
         missing
     }
 
-    /// Returns the objects that are not current, as last seen, for a look at the cause.
-    pub(super) fn unready(&self) -> impl Iterator<Item = &Object> {
-        self.objects
-            .iter()
-            .filter(|tracked| !tracked.is_current())
-            .filter_map(|tracked| tracked.live.as_ref())
+    /// Returns what was written and is not current, as last seen, for a look at the cause. What has not been
+    /// written yet is still what it was before: nothing it says is about what we want.
+    pub(super) fn unready(&self) -> impl Iterator<Item = &Tracked> {
+        self.objects.iter().filter(|tracked| tracked.is_accepted() && !tracked.is_current())
     }
 
     /// Returns the life of an object we wrote, or last saw.
     pub(super) fn life(&self, index: usize) -> Option<Uid> {
         let tracked = &self.objects[index];
-        match &tracked.actuation {
-            Actuation::Accepted(receipt) => Some(receipt.uid.clone()),
-            Actuation::Unsent | Actuation::InFlight => tracked.live.as_ref().and_then(Object::uid),
+        match tracked.receipt() {
+            Some(receipt) => Some(receipt.uid.clone()),
+            None => tracked.live.as_ref().and_then(Object::uid),
         }
     }
 

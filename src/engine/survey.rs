@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::retry::Tools;
 use super::session::Session;
 use super::{EngineError, secrets};
-use crate::object::{Object, ObjectRef};
+use crate::object::ObjectRef;
 use crate::plan::{Plan, StageId};
-use crate::readiness::{Readiness, Receipt, assess};
+use crate::readiness::{Readiness, Receipt, Sight, assess};
 
 /// One object of the plan, or of the inventory, as it is in the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,15 +60,11 @@ fn row(
 ) -> StatusRow {
     let live = session.live.get(&object);
     let readiness = live
-        .and_then(|live| Some((live, receipt(live, now)?)))
+        // Of an object nobody has just written, what it is now is the floor.
+        .and_then(|live| Some((live, Receipt::of(live, false, now)?)))
         .map_or(Readiness::NotFound, |(live, receipt)| {
-            assess(Some(live), &receipt, &session.surroundings, now).readiness
+            assess(Sight::Present(live), &receipt, &session.surroundings, now).readiness
         });
     let created_at = live.and_then(|live| live.text("/metadata/creationTimestamp").parse().ok());
     StatusRow { stage, object, readiness, created_at, note }
-}
-
-/// Returns the receipt of an object nobody has just written: what it is now is the floor.
-fn receipt(live: &Object, now: Timestamp) -> Option<Receipt> {
-    Some(Receipt { uid: live.uid()?, generation: live.generation(), changed: false, applied_at: now })
 }

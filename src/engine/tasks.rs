@@ -156,7 +156,7 @@ impl Tools {
         // The stream never ends; the stage's deadline ends this wait.
         while let Some(observation) = self.unless_cancelled(watch.next()).await? {
             match observation {
-                Observation::Relisted(objects) if !objects.iter().any(is_it) => return Ok(()),
+                Observation::Relisted(listing) if !listing.objects.iter().any(is_it) => return Ok(()),
                 Observation::Seen(object) if !is_it(&object) => return Ok(()),
                 Observation::Gone(object) if is_it(&object) => return Ok(()),
                 Observation::Lost { error, .. } if error.is_forbidden() => return Err(error),

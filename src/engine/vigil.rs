@@ -5,24 +5,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::cluster::{Catalog, Observation, Scope};
-use crate::diagnosis::{Cause, Class, Diagnosis, Evidence, diagnose};
-use crate::object::{GroupKind, Object, ObjectRef, Uid};
+use super::around::{Around, diagnose_among};
+use crate::cluster::{Observation, Scope};
+use crate::diagnosis::{Cause, Class, Diagnosis};
+use crate::object::{Object, ObjectRef, Uid};
 
-/// How long a permanent trouble must be seen before it counts: a state in between two others is no cause.
-const PERMANENT_FOR: Duration = Duration::from_secs(1);
 /// How long some pods of a workload may crash while others do not.
 const PARTIAL_FOR: Duration = Duration::from_secs(60);
+/// How long what is missing is waited for while something else of the run may still make it: an operator
+/// writes a Secret, a Job makes an account.
+const EXPECTED_WITHIN: Duration = Duration::from_secs(60);
 /// A trouble not seen for so long is over; a crash loop is out of sight while its program runs.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// News come in bursts; all of one are judged together.
 const JUDGED_AFTER: Duration = Duration::from_millis(50);
-
-/// The kinds watched.
-const KINDS: [(&str, &str); 4] =
-    [("apps", "ReplicaSet"), ("", "Pod"), ("", "Event"), ("", "PersistentVolumeClaim")];
+/// What is known of the nodes is good for so long: they come and go.
+const NODES_KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// What one trouble is known by, across the pods that show it.
 type Key = (Uid, Option<String>, Cause);
@@ -34,12 +36,42 @@ struct Sighting {
     last: Instant,
 }
 
+/// What is known of the nodes.
+#[derive(Default)]
+enum Nodes {
+    #[default]
+    Unasked,
+    /// A pod no node takes was seen: somebody has to ask.
+    Wanted,
+    Asked {
+        at: Instant,
+    },
+    Known {
+        nodes: Vec<Object>,
+        at: Instant,
+    },
+    /// We may not read them.
+    Hidden,
+}
+
 /// What the vigil knows.
 #[derive(Default)]
 pub(super) struct Vigil {
     objects: BTreeMap<ObjectRef, Object>,
+    nodes: Nodes,
     sightings: BTreeMap<Key, Sighting>,
     judged_at: Option<Instant>,
+}
+
+/// A workload under judgement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accused<'a> {
+    /// As it was last seen.
+    pub workload: &'a Object,
+    /// When our write of it was answered.
+    pub since: Timestamp,
+    /// True while something else of the run is not ready that makes objects of its own.
+    pub is_helped: bool,
 }
 
 /// What the vigil says of one workload.
@@ -48,23 +80,12 @@ pub(super) enum Judgement {
     /// Nothing speaks against it, or not for long enough; the moment when it would be.
     Hope(Option<Instant>),
     /// It cannot become ready.
-    Doomed(Diagnosis),
+    Doomed(Box<Diagnosis>),
 }
 
 /// Returns true for the kinds that make pods.
 pub(super) fn makes_pods(kind: &str) -> bool {
     matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "Pod")
-}
-
-/// Returns what is watched of a namespace.
-pub(super) fn scopes(catalog: &Catalog, namespace: &str) -> Vec<Scope> {
-    let scope = |(group, kind): (&str, &str)| {
-        let kind = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
-        let resource = catalog.preferred(&kind)?.clone();
-        let namespace = Some(namespace.to_owned());
-        Some(Scope { resource, namespace, labels: None, fields: None, metadata_only: false })
-    };
-    KINDS.into_iter().filter_map(scope).collect()
 }
 
 impl Vigil {
@@ -77,14 +98,38 @@ impl Vigil {
             Observation::Gone(object) => {
                 self.objects.remove(&object.reference());
             }
-            Observation::Relisted(objects) => {
+            Observation::Relisted(listing) => {
                 let kind = scope.resource.group_kind();
                 self.objects.retain(|name, _| name.group_kind() != kind || name.namespace != scope.namespace);
-                self.objects.extend(objects.into_iter().map(|object| (object.reference(), object)));
+                self.objects.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
             }
             Observation::Lost { .. } => return,
         }
-        let soon = Instant::now() + JUDGED_AFTER;
+        self.judge_after(JUDGED_AFTER);
+    }
+
+    /// Takes in what was answered to the question for the nodes; `None` when we may not know.
+    pub(super) fn hear_nodes(&mut self, nodes: Option<Vec<Object>>) {
+        self.nodes = match nodes {
+            Some(nodes) => {
+                Nodes::Known { nodes: nodes.iter().filter_map(essence).collect(), at: Instant::now() }
+            }
+            None => Nodes::Hidden,
+        };
+        self.judge_after(Duration::ZERO);
+    }
+
+    /// Returns true, once, when somebody has to ask for the nodes.
+    pub(super) fn asks_for_nodes(&mut self) -> bool {
+        let wanted = matches!(self.nodes, Nodes::Wanted);
+        if wanted {
+            self.nodes = Nodes::Asked { at: Instant::now() };
+        }
+        wanted
+    }
+
+    fn judge_after(&mut self, pause: Duration) {
+        let soon = Instant::now() + pause;
         self.judged_at = Some(self.judged_at.map_or(soon, |at| at.min(soon)));
     }
 
@@ -101,18 +146,21 @@ impl Vigil {
     }
 
     /// Judges one workload.
-    pub(super) fn judge(&mut self, workload: &Object) -> Judgement {
-        let Some(uid) = workload.uid() else { return Judgement::Hope(None) };
+    pub(super) fn judge(&mut self, accused: Accused<'_>) -> Judgement {
+        let Some(uid) = accused.workload.uid() else { return Judgement::Hope(None) };
         let now = Instant::now();
         let mut next = None;
-        for diagnosis in self.diagnose(workload) {
+        for diagnosis in self.diagnose(accused) {
+            if diagnosis.cause == Cause::Unschedulable {
+                self.want_nodes(now);
+            }
             let key = (uid.clone(), diagnosis.container.clone(), diagnosis.cause);
             let sighting = self.sightings.entry(key).or_insert(Sighting { first: now, last: now });
             sighting.last = now;
-            let Some(grace) = grace(&diagnosis) else { continue };
+            let Some(grace) = grace(&diagnosis, accused.is_helped) else { continue };
             let due = sighting.first + grace;
             if due <= now {
-                return Judgement::Doomed(diagnosis);
+                return Judgement::Doomed(Box::new(diagnosis));
             }
             next = Some(next.map_or(due, |at: Instant| at.min(due)));
         }
@@ -122,100 +170,65 @@ impl Vigil {
         Judgement::Hope(next)
     }
 
-    fn diagnose(&self, workload: &Object) -> Vec<Diagnosis> {
-        let of = |kind: &str| -> Vec<&Object> {
-            let here = |object: &&Object| object.kind() == kind && object.namespace() == workload.namespace();
-            self.objects.values().filter(here).collect()
+    /// Returns what is known of a namespace, with the nodes; `None` when it was never heard of.
+    pub(super) fn around(&self, namespace: &str) -> Option<Around> {
+        let here = |object: &&Object| object.namespace() == Some(namespace);
+        let objects: Vec<Object> = self.objects.values().filter(here).cloned().collect();
+        let nodes = self.known_nodes(Instant::now()).map(<[Object]>::to_vec);
+        (!objects.is_empty()).then(|| Around::new(objects, nodes))
+    }
+
+    fn want_nodes(&mut self, now: Instant) {
+        let is_due = match &self.nodes {
+            Nodes::Unasked => true,
+            Nodes::Asked { at } | Nodes::Known { at, .. } => now.duration_since(*at) >= NODES_KNOWN_FOR,
+            Nodes::Wanted | Nodes::Hidden => false,
         };
-        diagnose(&Evidence {
-            workload,
-            replica_sets: &of("ReplicaSet"),
-            pods: &of("Pod"),
-            events: &of("Event"),
-            claims: &of("PersistentVolumeClaim"),
-        })
+        if is_due {
+            self.nodes = Nodes::Wanted;
+        }
+    }
+
+    fn known_nodes(&self, now: Instant) -> Option<&[Object]> {
+        match &self.nodes {
+            Nodes::Known { nodes, at } if now.duration_since(*at) < NODES_KNOWN_FOR => Some(nodes),
+            _ => None,
+        }
+    }
+
+    fn diagnose(&self, accused: Accused<'_>) -> Vec<Diagnosis> {
+        let here = |object: &&Object| object.namespace() == accused.workload.namespace();
+        let objects: Vec<&Object> = self.objects.values().filter(here).collect();
+        let nodes: Option<Vec<&Object>> =
+            self.known_nodes(Instant::now()).map(|nodes| nodes.iter().collect());
+        diagnose_among(accused.workload, &objects, nodes.as_deref(), Some(accused.since))
     }
 }
 
 /// Returns how long a trouble may last; `None` when it never dooms a workload alone. A crash that some pods
 /// show and others do not may be a matter of those pods, and is given longer.
-fn grace(diagnosis: &Diagnosis) -> Option<Duration> {
+fn grace(diagnosis: &Diagnosis, is_helped: bool) -> Option<Duration> {
     let told = Duration::from_secs(diagnosis.grace_seconds?);
     match diagnosis.class {
-        Class::Permanent => Some(told.min(PERMANENT_FOR)),
+        Class::Permanent if is_helped && diagnosis.missing.is_some() => Some(told.max(EXPECTED_WITHIN)),
         Class::Crash if diagnosis.affected < diagnosis.counted => Some(told.max(PARTIAL_FOR)),
-        Class::Crash => Some(told),
+        Class::Permanent | Class::Crash => Some(told),
         Class::Transient => None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::{Value, json};
-
-    use super::{Judgement, Vigil};
-    use crate::object::Object;
-
-    fn deployment() -> Object {
-        Object::new(json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {
-                "name": "web", "namespace": "shop", "uid": "d", "generation": 1,
-                "annotations": {"deployment.kubernetes.io/revision": "1"},
-            },
-            "spec": {"replicas": 1}, "status": {"observedGeneration": 1},
-        }))
-        .unwrap()
-    }
-
-    fn owned(kind: &str, name: &str, uid: &str, owner: (&str, &str), more: &Value) -> Object {
-        let mut value = json!({
-            "apiVersion": if kind == "Pod" { "v1" } else { "apps/v1" }, "kind": kind,
-            "metadata": {
-                "name": name, "namespace": "shop", "uid": uid,
-                "annotations": {"deployment.kubernetes.io/revision": "1"},
-                "ownerReferences": [{"kind": owner.0, "name": "x", "uid": owner.1, "controller": true}],
-            },
-        });
-        json_patch::merge(&mut value, more);
-        Object::new(value).unwrap()
-    }
-
-    fn vigil_over(waiting: &Value) -> Vigil {
-        let mut vigil = Vigil::default();
-        let set = owned("ReplicaSet", "web-1", "r", ("Deployment", "d"), &json!({}));
-        let status = json!({"status": {"phase": "Pending", "containerStatuses": [{
-            "name": "web", "image": "shop:9", "ready": false, "restartCount": 0, "state": {"waiting": waiting},
-        }]}});
-        let pod = owned("Pod", "web-1-a", "p", ("ReplicaSet", "r"), &status);
-        for object in [set, pod] {
-            vigil.objects.insert(object.reference(), object);
-        }
-        vigil
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_permanent_trouble_dooms_after_a_second_and_not_before() {
-        let message = "failed to pull and unpack image \"shop:9\": shop:9: not found";
-        let mut vigil = vigil_over(&json!({"reason": "ErrImagePull", "message": message}));
-        assert!(matches!(vigil.judge(&deployment()), Judgement::Hope(Some(_))));
-        tokio::time::advance(Duration::from_millis(900)).await;
-        assert!(matches!(vigil.judge(&deployment()), Judgement::Hope(Some(_))));
-        tokio::time::advance(Duration::from_millis(101)).await;
-        assert!(matches!(vigil.judge(&deployment()), Judgement::Doomed(_)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_needs_time_is_given_it() {
-        let mut vigil = vigil_over(&json!({"reason": "ContainerCreating"}));
-        tokio::time::advance(Duration::from_secs(300)).await;
-        assert_eq!(vigil.judge(&deployment()), Judgement::Hope(None));
-        let message = "failed to pull image: registry: 503 Service Unavailable";
-        let mut vigil = vigil_over(&json!({"reason": "ErrImagePull", "message": message}));
-        vigil.judge(&deployment());
-        tokio::time::advance(Duration::from_secs(300)).await;
-        assert_eq!(vigil.judge(&deployment()), Judgement::Hope(None), "a registry may come back");
-    }
+/// Returns a node with what matters here: one with all its images is large, and there may be thousands.
+fn essence(node: &Object) -> Option<Object> {
+    let of = |pointer: &str| node.get(pointer).cloned().unwrap_or(Value::Null);
+    Object::new(json!({
+        "apiVersion": node.api_version(),
+        "kind": node.kind(),
+        "metadata": {"name": node.name(), "labels": of("/metadata/labels")},
+        "spec": {"taints": of("/spec/taints"), "providerID": of("/spec/providerID")},
+        "status": {"allocatable": of("/status/allocatable")},
+    }))
+    .ok()
 }
+
+#[cfg(test)]
+mod tests;

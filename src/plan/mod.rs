@@ -5,7 +5,7 @@
 //! StageId          databases/postgres
 //! Stage            id, needs, objects, deadline, checks
 //! Graph            who waits for whom, by StageIdx; knows no objects
-//! Plan             name, namespace, stages, graph, secrets, notes, the place of every object
+//! Plan             name, namespace, stages, graph, secrets, rules of readiness, notes, the place of every object
 //! ```
 
 mod graph;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use graph::{Graph, GraphError};
 
+use crate::object::rule::Rule;
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::problem::Place;
 
@@ -197,6 +198,7 @@ pub struct Plan {
     notes: Option<String>,
     places: BTreeMap<ObjectRef, Place>,
     open_kinds: BTreeSet<GroupKind>,
+    rules: BTreeMap<GroupKind, Rule>,
 }
 
 impl Plan {
@@ -221,6 +223,7 @@ impl Plan {
             notes: None,
             places: BTreeMap::new(),
             open_kinds: BTreeSet::new(),
+            rules: BTreeMap::new(),
         })
     }
 
@@ -249,6 +252,13 @@ impl Plan {
     #[must_use]
     pub fn with_open_kinds(mut self, kinds: BTreeSet<GroupKind>) -> Self {
         self.open_kinds = kinds;
+        self
+    }
+
+    /// Adds what the plan itself says of when an object of a kind is current.
+    #[must_use]
+    pub fn with_rules(mut self, rules: BTreeMap<GroupKind, Rule>) -> Self {
+        self.rules = rules;
         self
     }
 
@@ -305,6 +315,11 @@ impl Plan {
     /// Returns what is told at the end of a deploy that succeeded.
     pub fn notes(&self) -> Option<&str> {
         self.notes.as_deref()
+    }
+
+    /// Returns what the plan itself says of when an object of a kind is current.
+    pub fn rules(&self) -> &BTreeMap<GroupKind, Rule> {
+        &self.rules
     }
 
     /// Returns every object with its stage, in the order of the file.

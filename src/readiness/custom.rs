@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Assessment;
 use super::facts::Subject;
 use super::words::explained;
-use crate::object::condition::Condition;
+use crate::object::condition::{self, Condition};
 
 /// How long an operator may take to write its first status (kluctl's figure).
 const FIRST_STATUS_GRACE: Duration = Duration::from_secs(15);
@@ -21,13 +21,14 @@ const SETTLE_GRACE: Duration = Duration::from_secs(5);
 const POSITIVE: [&str; 7] =
     ["Ready", "Available", "Healthy", "Established", "Synced", "Succeeded", "Complete"];
 
-/// Whether a condition speaks of what we wrote.
-enum Freshness {
+/// Whether a condition, or the status, speaks of what we wrote. The surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Freshness {
     Proven,
-    /// It speaks of an older generation.
-    Stale,
     /// Nothing tells; this much of the patience is left.
     Unproven(Option<Duration>),
+    /// It speaks of an older generation.
+    Stale,
 }
 
 /// Returns the answer for a custom resource or a kind we have no rule for.
@@ -86,14 +87,24 @@ fn unsettled(condition: Condition<'_>) -> Assessment {
 
 /// Returns whether `condition` speaks of our write: by its own generation, by that of the status (compared
 /// before any rule), by a first generation, which has no past, or by its time.
-fn freshness(subject: &Subject<'_>, condition: Condition<'_>) -> Freshness {
+pub(super) fn freshness(subject: &Subject<'_>, condition: Condition<'_>) -> Freshness {
     if let Some(observed) = condition.observed_generation() {
         return if observed == subject.object.generation() { Freshness::Proven } else { Freshness::Stale };
     }
-    let status_tells = subject.object.get("/status/observedGeneration").is_some_and(Value::is_i64);
-    let first = subject.object.generation().0 == 1;
-    let later = condition.changed_at().is_some_and(|moment| subject.not_before_apply(moment));
-    if status_tells || first || !subject.receipt.changed || later {
+    if condition.changed_at().is_some_and(|moment| subject.not_before_apply(moment)) {
+        return Freshness::Proven;
+    }
+    status_freshness(subject)
+}
+
+/// Returns whether the status as a whole speaks of our write: by its generation, because there was no status
+/// before, or because it has settled.
+pub(super) fn status_freshness(subject: &Subject<'_>) -> Freshness {
+    let object = subject.object;
+    let status_tells = object.get("/status/observedGeneration").is_some_and(Value::is_i64);
+    let created = condition::time(object.get("/metadata/creationTimestamp"));
+    let first = object.generation().0 == 1 || created.is_some_and(|moment| subject.not_before_apply(moment));
+    if status_tells || first || !subject.receipt.changed {
         return Freshness::Proven;
     }
     let since: Timestamp =

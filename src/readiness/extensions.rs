@@ -79,6 +79,18 @@ pub(super) fn api_service(subject: &Subject<'_>) -> Assessment {
     }
 }
 
+/// Returns the answer for a migration of stored objects: it runs to its end, as a Job does (API docs,
+/// `StorageVersionMigration`).
+pub(super) fn version_migration(subject: &Subject<'_>) -> Assessment {
+    if subject.condition_true("Succeeded").is_some() {
+        return Assessment::current();
+    }
+    match subject.condition_true("Failed") {
+        Some(failed) => Assessment::failed(explained("the migration failed", failed.explanation())),
+        None => Assessment::in_progress("migrating"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -161,5 +173,19 @@ mod tests {
         api_service(json!([{"type": "Available", "status": "False", "reason": "MissingEndpoints"}]))
             .is("in progress: not available: MissingEndpoints");
         api_service(json!([])).is("in progress: not available yet");
+    }
+    #[test]
+    fn a_migration_must_succeed() {
+        let migration = |conditions: Value| {
+            Case::new(object(
+                "storagemigration.k8s.io/v1beta1",
+                "StorageVersionMigration",
+                json!({"status": {"conditions": conditions}}),
+            ))
+        };
+        migration(json!([{"type": "Running", "status": "True"}])).is("in progress: migrating");
+        migration(json!([{"type": "Succeeded", "status": "True"}])).is("current");
+        migration(json!([{"type": "Failed", "status": "True", "reason": "StorageVersionUnknown"}]))
+            .is("failed: the migration failed: StorageVersionUnknown");
     }
 }

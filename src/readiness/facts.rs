@@ -56,31 +56,47 @@ impl<'a> Subject<'a> {
         grace.checked_sub(passed).filter(|left| !left.is_zero())
     }
 
-    /// Returns true when `moment`, a stamp of the server, is our write or later. Kubernetes stamps are whole
-    /// seconds, so the second of the write counts as later.
+    /// Returns true when `moment`, a stamp of the server, is our write or later. Kubernetes stamps are whole seconds,
+    /// so the second of the write counts as later.
     pub(super) fn not_before_apply(&self, moment: Timestamp) -> bool {
         moment.as_second() >= self.receipt.applied_at.as_second()
     }
 
-    /// Returns who holds a field of the spec, by `managedFields`: true when a manifest does (an Apply),
-    /// false when somebody set it by hand or a controller did; `None` when the server does not tell.
-    pub(super) fn set_by_manifest(&self, field: &str) -> Option<bool> {
+    /// Returns who holds a field of the spec, by `managedFields`; `None` when the server does not tell.
+    pub(super) fn holder(&self, field: &str) -> Option<Holder> {
         let path = format!("/fieldsV1/f:spec/f:{field}");
-        let entries = self.object.get("/metadata/managedFields").and_then(Value::as_array)?;
-        let holders: Vec<_> = entries.iter().filter(|entry| entry.pointer(&path).is_some()).collect();
+        let holders: Vec<_> = self.managers().filter(|entry| entry.pointer(&path).is_some()).collect();
         if holders.is_empty() {
             return None;
         }
-        Some(holders.iter().any(|entry| entry.get("operation").and_then(Value::as_str) == Some("Apply")))
+        if holders.iter().any(|entry| entry.get("operation").and_then(Value::as_str) == Some("Apply")) {
+            return Some(Holder::Manifest);
+        }
+        let since = holders.iter().filter_map(|entry| condition::time(entry.get("time"))).max();
+        Some(Holder::Other { since })
     }
 
     /// Returns when the status was last written, as far as `managedFields` tells.
     pub(super) fn status_written_at(&self) -> Option<Timestamp> {
-        let entries = self.object.get("/metadata/managedFields").and_then(Value::as_array)?;
-        entries
-            .iter()
+        self.managers()
             .filter(|entry| entry.pointer("/fieldsV1/f:status").is_some())
             .filter_map(|entry| condition::time(entry.get("time")))
             .max()
     }
+
+    fn managers(&self) -> impl Iterator<Item = &'a Value> {
+        self.object.get("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten()
+    }
+}
+
+/// Who set a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A manifest: it was applied.
+    Manifest,
+    /// Somebody by hand, or a controller.
+    Other {
+        /// Since when, as far as the server tells.
+        since: Option<Timestamp>,
+    },
 }

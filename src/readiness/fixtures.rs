@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Assessment, Readiness, Receipt, Surroundings, assess};
+use super::{Assessment, Readiness, Receipt, Sight, Surroundings, assess};
 use crate::object::{Generation, Object, Uid};
 
 /// The moment our write was answered, in every test.
@@ -38,6 +38,7 @@ pub(super) struct Case {
     pub(super) receipt: Receipt,
     pub(super) surroundings: Surroundings,
     pub(super) now: Timestamp,
+    is_gone: bool,
 }
 
 impl Case {
@@ -50,7 +51,7 @@ impl Case {
             applied_at: applied_at(),
         };
         let now = applied_at() + SignedDuration::from_secs(1);
-        Self { object, receipt, surroundings: Surroundings::default(), now }
+        Self { object, receipt, surroundings: Surroundings::default(), now, is_gone: false }
     }
 
     /// Asks so many seconds after our write.
@@ -71,6 +72,12 @@ impl Case {
         self
     }
 
+    /// The object was there and is gone.
+    pub(super) fn gone(mut self) -> Self {
+        self.is_gone = true;
+        self
+    }
+
     pub(super) fn within(mut self, surroundings: Surroundings) -> Self {
         self.surroundings = surroundings;
         self
@@ -85,7 +92,8 @@ impl Case {
     }
 
     pub(super) fn answer(&self) -> Assessment {
-        assess(Some(&self.object), &self.receipt, &self.surroundings, self.now)
+        let sight = if self.is_gone { Sight::Gone(&self.object) } else { Sight::Present(&self.object) };
+        assess(sight, &self.receipt, &self.surroundings, self.now)
     }
 
     /// Checks the answer, written as `in progress: reason`, `current`, `current: note`, `failed: reason`

@@ -6,38 +6,8 @@ use serde_json::Value;
 use super::facts::Subject;
 use super::workloads;
 use super::{Assessment, Readiness};
+use crate::object::condition::Condition;
 use crate::object::{Generation, Object};
-
-/// API groups that come with Kubernetes itself. A list, not a pattern: `gateway.networking.k8s.io` and
-/// others end alike and are custom resources.
-const BUILT_IN_GROUPS: [&str; 21] = [
-    "",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-];
-
-/// Returns true for an API group that comes with Kubernetes itself.
-pub(super) fn is_built_in(group: &str) -> bool {
-    BUILT_IN_GROUPS.contains(&group)
-}
 
 /// Returns the answer that makes the rule of the kind superfluous, or `None` when that rule may speak.
 pub(super) fn before_any_rule(subject: &Subject<'_>) -> Option<Assessment> {
@@ -55,10 +25,35 @@ pub(super) fn before_any_rule(subject: &Subject<'_>) -> Option<Assessment> {
             object.generation().0
         )));
     }
-    if object.get("/metadata/deletionTimestamp").is_some_and(|stamp| !stamp.is_null()) {
+    // What has ended on its own stays ended, whoever cleans it up (`ttlSecondsAfterFinished`, pod GC).
+    if object.is_being_deleted() && !has_ended(object) {
         return Some(Assessment::of(Readiness::Terminating { finalizers: finalizers(object) }));
     }
     not_observed(subject)
+}
+
+/// Returns the answer for an object that was there after our write and is gone; `last` is its last state.
+pub(super) fn gone(subject: &Subject<'_>) -> Option<Assessment> {
+    let last = subject.object;
+    if last.text("/metadata/uid") == subject.receipt.uid.0 && has_ended(last) {
+        // Its last words count: the rule of its kind reads them.
+        return None;
+    }
+    Some(Assessment::failed(if last.get("/spec/ttlSecondsAfterFinished").is_some() {
+        "it is gone, and how it ended was not seen: deleted by somebody, or too soon by ttlSecondsAfterFinished"
+    } else {
+        "somebody deleted it while it was waited for"
+    }))
+}
+
+/// Returns true for what runs to an end and has reached it, well or not.
+fn has_ended(object: &Object) -> bool {
+    let is_true = |kind| Condition::find(object, kind).is_some_and(Condition::is_true);
+    match (object.group(), object.kind()) {
+        ("batch", "Job") => ["Complete", "Failed", "FailureTarget"].into_iter().any(is_true),
+        ("", "Pod") => matches!(object.text("/status/phase"), "Succeeded" | "Failed"),
+        _ => false,
+    }
 }
 
 /// Returns who still has to let go of a deleted object. A Namespace has a list of its own in its spec.
@@ -108,7 +103,7 @@ fn always_tells_observed(object: &Object) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::fixtures::{Case, object};
 
@@ -126,6 +121,40 @@ mod tests {
         }});
         let case = Case::new(object("v1", "PersistentVolumeClaim", deleted));
         case.is("terminating: kubernetes.io/pvc-protection");
+    }
+
+    #[test]
+    fn what_is_deleted_while_it_is_waited_for_has_failed() {
+        let deployment = Case::new(object("apps/v1", "Deployment", json!({})));
+        deployment.gone().is("failed: somebody deleted it while it was waited for");
+        let running = json!({"spec": {"ttlSecondsAfterFinished": 1}, "status": {"active": 1}});
+        Case::new(object("batch/v1", "Job", running)).gone().is(
+            "failed: it is gone, and how it ended was not seen: deleted by somebody, or too soon by ttlSecondsAfterFinished",
+        );
+    }
+
+    #[test]
+    fn what_ended_before_it_was_cleaned_up_keeps_its_end() {
+        let with = |kind: &str, spec: Value| {
+            Case::new(object(
+                "batch/v1",
+                "Job",
+                json!({"spec": spec, "status": {"conditions": [{"type": kind, "status": "True"}]}}),
+            ))
+        };
+        let ttl = || json!({"ttlSecondsAfterFinished": 1});
+        with("Complete", ttl()).gone().is("current");
+        with("Complete", json!({})).gone().is("current");
+        with("Failed", ttl()).gone().is("failed: the job failed");
+        with("Complete", ttl())
+            .answer_with(&json!({"metadata": {"deletionTimestamp": "2026-03-01T12:00:00Z"}}))
+            .is("current");
+        let pod = json!({"spec": {"restartPolicy": "Never"}, "status": {"phase": "Succeeded"}});
+        Case::new(object("v1", "Pod", pod)).gone().is("current");
+        let other = json!({"metadata": {"uid": "u-2"}, "status": {"phase": "Succeeded"}});
+        Case::new(object("v1", "Pod", other))
+            .gone()
+            .is("failed: somebody deleted it while it was waited for");
     }
 
     #[test]

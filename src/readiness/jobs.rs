@@ -1,7 +1,7 @@
 //! Job and CronJob.
 
 use super::Assessment;
-use super::facts::Subject;
+use super::facts::{Holder, Subject};
 use super::words::explained;
 use crate::object::condition::{self, Condition};
 
@@ -23,10 +23,10 @@ pub(super) fn job(subject: &Subject<'_>) -> Assessment {
         return Assessment::in_progress("succeeded, its pods are ending");
     }
     if subject.flag("/spec/suspend") {
-        return if subject.set_by_manifest("suspend") == Some(false) {
-            Assessment::in_progress("suspended by somebody else")
-        } else {
-            Assessment::noted("suspended: it does not run")
+        // A queue (Kueue) holds Jobs back and lets them go: no reason to fail.
+        return match subject.holder("suspend") {
+            Some(Holder::Other { .. }) => Assessment::in_progress("suspended by somebody else"),
+            Some(Holder::Manifest) | None => Assessment::noted("suspended: it does not run"),
         };
     }
     Assessment::in_progress(progress(subject))

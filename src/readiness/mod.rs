@@ -11,6 +11,7 @@ mod facts;
 mod generic;
 mod jobs;
 mod network;
+mod planned;
 mod pods;
 mod policy;
 mod storage;
@@ -30,7 +31,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::object::{Generation, GroupKind, Object, Uid};
+use crate::object::rule::Rule;
+use crate::object::{Generation, GroupKind, Object, Uid, is_built_in_group};
 use facts::Subject;
 
 /// What an object is, in the words of kstatus.
@@ -62,6 +64,17 @@ pub enum Readiness {
     NotFound,
 }
 
+/// What is known of an object's being there.
+#[derive(Clone, Copy, Debug)]
+pub enum Sight<'a> {
+    /// It is there.
+    Present(&'a Object),
+    /// It was there after our write and is gone; this is its last state.
+    Gone(&'a Object),
+    /// It has never been seen.
+    Absent,
+}
+
 /// What the server answered to our write: the floor below which nothing it says counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -72,12 +85,20 @@ pub struct Receipt {
     /// True when our write changed the object; false for one proven or found unchanged.
     pub changed: bool,
     /// When the answer came, in wall time. Rules compare it with stamps of the server, so the nearer it is
-    /// to the server's clock (its `Date` header), the better they are.
+    /// to the server's clock, the better they are.
     pub applied_at: Timestamp,
 }
 
+impl Receipt {
+    /// Returns the receipt in the server's `answer` to a write, or in its present state when there was
+    /// nothing to write; `None` when it carries no uid.
+    pub fn of(answer: &Object, changed: bool, now: Timestamp) -> Option<Self> {
+        Some(Self { uid: answer.uid()?, generation: answer.generation(), changed, applied_at: now })
+    }
+}
+
 /// What the rules need to know of the cluster beside the object itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Surroundings {
     /// StorageClasses by name; `None` when we may not read them.
     pub storage_classes: Option<BTreeMap<String, StorageClass>>,
@@ -86,6 +107,8 @@ pub struct Surroundings {
     /// Custom kinds without a `status` subresource in discovery: nobody will ever report on them, so there
     /// is nothing to wait for. A kind that is not listed is given a moment to report.
     pub without_status: BTreeSet<GroupKind>,
+    /// The plan's own rules; they go before those of this module.
+    pub rules: BTreeMap<GroupKind, Rule>,
 }
 
 /// What matters of a StorageClass.
@@ -95,6 +118,21 @@ pub struct StorageClass {
     pub binds_late: bool,
     /// Marked as the default of the cluster.
     pub is_default: bool,
+}
+
+impl StorageClass {
+    /// Returns what matters of a StorageClass object. The beta annotation still makes a default one
+    /// (`storage/v1/util`).
+    pub fn of(object: &Object) -> Self {
+        let default = [
+            "storageclass.kubernetes.io/is-default-class",
+            "storageclass.beta.kubernetes.io/is-default-class",
+        ];
+        Self {
+            binds_late: object.text("/volumeBindingMode") == "WaitForFirstConsumer",
+            is_default: default.iter().any(|key| object.annotation(key) == Some("true")),
+        }
+    }
 }
 
 /// The answer of [`assess`].
@@ -139,20 +177,27 @@ impl Assessment {
     }
 }
 
-/// Returns what `object` is, as seen by the one who wrote it and was answered `receipt`.
+/// Returns what an object is, as seen by the one who wrote it and was answered `receipt`.
 pub fn assess(
-    object: Option<&Object>,
+    sight: Sight<'_>,
     receipt: &Receipt,
     surroundings: &Surroundings,
     now: Timestamp,
 ) -> Assessment {
-    let Some(object) = object else { return Assessment::of(Readiness::NotFound) };
-    let subject = Subject { object, receipt, surroundings, now };
-    generic::before_any_rule(&subject).unwrap_or_else(|| rule_of_kind(&subject))
+    let subject = |object| Subject { object, receipt, surroundings, now };
+    let (subject, known) = match sight {
+        Sight::Absent => return Assessment::of(Readiness::NotFound),
+        Sight::Present(object) => (subject(object), generic::before_any_rule(&subject(object))),
+        Sight::Gone(last) => (subject(last), generic::gone(&subject(last))),
+    };
+    known.unwrap_or_else(|| rule_of_kind(&subject))
 }
 
 /// Returns the answer of the rule for the object's kind.
 fn rule_of_kind(subject: &Subject<'_>) -> Assessment {
+    if let Some(rule) = subject.surroundings.rules.get(&subject.object.reference().group_kind()) {
+        return planned::by_rule(subject, rule);
+    }
     match (subject.object.group(), subject.object.kind()) {
         ("apps", "Deployment") => workloads::deployment(subject),
         ("apps", "StatefulSet") => workloads::stateful_set(subject),
@@ -170,9 +215,10 @@ fn rule_of_kind(subject: &Subject<'_>) -> Assessment {
         ("autoscaling", "HorizontalPodAutoscaler") => policy::autoscaler(subject),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => extensions::definition(subject),
         ("apiregistration.k8s.io", "APIService") => extensions::api_service(subject),
+        ("storagemigration.k8s.io", "StorageVersionMigration") => extensions::version_migration(subject),
         // Ingress, ConfigMap, Secret, RBAC, classes and the like: to be there is all they do. An Ingress
         // gets an address only where a controller writes one, so nobody should wait for it.
-        (group, _) if generic::is_built_in(group) => Assessment::current(),
+        (group, _) if is_built_in_group(group) => Assessment::current(),
         _ => custom::custom_resource(subject),
     }
 }
@@ -186,7 +232,7 @@ mod tests {
     #[test]
     fn an_absent_object_is_not_found() {
         let case = Case::new(object("v1", "ConfigMap", json!({})));
-        let answer = assess(None, &case.receipt, &case.surroundings, case.now);
+        let answer = assess(Sight::Absent, &case.receipt, &case.surroundings, case.now);
         assert_eq!(answer, Assessment::of(Readiness::NotFound));
     }
 

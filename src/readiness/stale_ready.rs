@@ -1,7 +1,7 @@
 //! The ways an object looks ready, or failed, while it is not: one test a trap.
 //!
-//! S11 (a changed ConfigMap under an unchanged Deployment) cannot be seen in an object: there the content's
-//! hash in the pod template is the defence.
+//! S11 (a changed ConfigMap under an unchanged Deployment) cannot be seen in an object: the content's hash in
+//! the pod template is the defence, and its test, `s11_…`, stands where the hash is made (`compose`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -281,4 +281,10 @@ fn s13_a_paused_deployment_is_never_silent() {
     paused("Update")
         .answer_with(&json!({"status": {"updatedReplicas": 3}}))
         .is("current: paused: later changes will not roll out");
+    // Who pauses it later gets the whole time too.
+    let later = json!([{"operation": "Update", "time": stamp(50), "fieldsV1": {"f:spec": {"f:paused": {}}}}]);
+    paused("Update")
+        .answer_with(&json!({"metadata": {"managedFields": later}}))
+        .after(60)
+        .is_for(&format!("in progress: {others}"), Duration::from_secs(50));
 }

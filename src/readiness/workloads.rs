@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Assessment;
-use super::facts::Subject;
+use super::facts::{Holder, Subject};
 use super::words::{counted, explained, so_many};
 use crate::object::condition;
 
@@ -60,11 +60,12 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
 /// report when the manifest says so, a failure when somebody else did.
 fn paused_deployment(subject: &Subject<'_>, updated: i64, wanted: i64) -> Assessment {
     let counts = so_many(updated, wanted, "replica", "updated");
-    if subject.set_by_manifest("paused") != Some(false) {
+    let Some(Holder::Other { since }) = subject.holder("paused") else {
         return Assessment::noted(format!("paused, so nothing rolls out: {counts}"));
-    }
+    };
     let reason = format!("paused by somebody else: {counts}");
-    match subject.grace_since_apply(PAUSED_GRACE) {
+    let applied_at = subject.receipt.applied_at;
+    match subject.grace_since(since.unwrap_or(applied_at).max(applied_at), PAUSED_GRACE) {
         Some(left) => Assessment::in_progress(reason).again_in(left),
         None => Assessment::failed(format!(
             "{reason}; `kubectl rollout resume deployment/{}` lets it go on",

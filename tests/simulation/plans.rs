@@ -1,9 +1,11 @@
 //! Random applications: a DAG of stages with objects of many kinds, and later editions of the same one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wesago::object::Object;
+use wesago::object::rule::{Rule, Test, Wanted};
+use wesago::object::{FieldPath, GroupKind, Object};
 use wesago::plan::{Check, HttpCheck, Plan, SecretKey, SecretSource, SecretSpec, Stage, StageId};
 
 use crate::random::Random;
@@ -33,6 +35,8 @@ const KINDS: [&str; 12] = [
 pub(crate) struct Application {
     stages: Vec<StageDraft>,
     secret: bool,
+    /// The plan has a rule for its widgets.
+    ruled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +86,18 @@ impl Application {
         if random.chance(250) {
             add_widgets(random, &mut stages);
         }
-        Self { stages, secret: random.chance(400) }
+        let ruled = random.fork("rule").chance(500);
+        Self { stages, secret: random.chance(400), ruled }
+    }
+
+    /// Returns a definition, and a widget judged by the plan's own rule.
+    pub(crate) fn of_a_widget() -> Self {
+        let objects = vec![
+            ObjectDraft::of("CustomResourceDefinition", "widgets.example.org".into()),
+            ObjectDraft::of("Widget", "widget".into()),
+        ];
+        let (id, needs, deadline) = (StageId::new("s0").unwrap(), Vec::new(), Duration::from_secs(600));
+        Self { stages: vec![StageDraft { id, needs, objects, deadline }], secret: false, ruled: true }
     }
 
     /// Changes some contents.
@@ -119,6 +134,7 @@ impl Application {
             checks: stage.objects.iter().filter(|draft| draft.checked).map(ObjectDraft::check).collect(),
         });
         let plan = Plan::new(PLAN, NAMESPACE, stages.collect()).unwrap();
+        let plan = if self.ruled { plan.with_rules(rule_for_widgets("Up", None)) } else { plan };
         if !self.secret {
             return plan;
         }
@@ -126,6 +142,18 @@ impl Application {
             .map(|key| SecretKey { key: key.to_owned(), sources: vec![SecretSource::Generate(16)] });
         plan.with_secrets(vec![SecretSpec { name: "passwords".into(), keys: keys.into() }])
     }
+}
+
+/// Returns the rule that a widget is current in one phase, and failed in another.
+pub(crate) fn rule_for_widgets(current: &str, failed: Option<&str>) -> BTreeMap<GroupKind, Rule> {
+    let phase = |phase: &str| Test {
+        path: FieldPath::parse("status.phase").unwrap(),
+        wanted: Wanted::Equals(phase.into()),
+    };
+    let failed = failed.map(phase).into_iter().collect();
+    let rule = Rule { current: vec![phase(current)], failed, ..Rule::default() };
+    let kind = GroupKind { group: "example.org".into(), kind: "Widget".into() };
+    [(kind, rule)].into()
 }
 
 /// Puts a definition into one stage, and objects of its kind into it and into some of the later ones.
@@ -232,7 +260,9 @@ impl ObjectDraft {
                 "spec": {
                     "group": "example.org", "scope": "Namespaced",
                     "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
-                    "versions": [{"name": "v1", "served": true, "storage": true}],
+                    "versions": [{
+                        "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                    }],
                 },
             }),
             "Widget" => json!({"apiVersion": "example.org/v1", "spec": {"edition": self.edition}}),

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wesago::event::{CancelReason, EventKind};
+use wesago::event::{CancelReason, EventKind, Verdict};
+use wesago::object::GroupKind;
+use wesago::object::rule::Rule;
+use wesago::readiness::Readiness;
 
-use crate::deployer::{Death, Fate};
+use crate::deployer::{Command, Death, Ending, Fate};
 use crate::journal::What;
 use crate::oracle::judge;
+use crate::plans::{Application, rule_for_widgets};
 use crate::random::Random;
 use crate::weather::Weather;
 use crate::world::World;
@@ -121,4 +125,51 @@ fn an_interrupt_in_the_very_instant_of_an_event_breaks_no_promise() {
         let (_, broken) = live_aimed(seed, aim);
         assert!(broken.is_empty(), "seed {seed}, {aim:?}:\n{}", broken.join("\n"));
     }
+}
+
+/// Deploys one widget whose plan says when it is current, and returns how that ended, what it was told to be,
+/// and the promises that were broken.
+fn deploy_a_widget(rules: BTreeMap<GroupKind, Rule>) -> (Ending, Vec<Readiness>, Vec<String>) {
+    on_paused_clock(async {
+        let mut world = World::new(7);
+        let plan = Application::of_a_widget().plan().with_rules(rules);
+        let run = world.run(Command::Deploy, &plan, Fate::default()).await;
+        let told = |what: &What| match what {
+            What::Told { event, .. } => match &event.event {
+                EventKind::ObjectObserved { object, readiness, .. } if object.kind == "Widget" => {
+                    Some(readiness.clone())
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let entries = world.journal.entries().clone();
+        (run.ending, entries.iter().filter_map(|entry| told(&entry.what)).collect(), judge(&world))
+    })
+}
+
+#[test]
+fn a_plans_own_rule_says_when_a_custom_resource_is_current() {
+    let (ending, told, broken) = deploy_a_widget(rule_for_widgets("Up", None));
+    assert!(ending.is_success() && broken.is_empty(), "{ending:?} {broken:?}");
+    let reasons: Vec<_> = told
+        .iter()
+        .filter_map(|readiness| match readiness {
+            Readiness::InProgress { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+        .collect();
+    // Its condition said `Ready` all the while.
+    assert!(
+        reasons.contains(&"not current by the plan's rule: status.phase is Making"),
+        "it was waited for: {told:?}"
+    );
+}
+
+#[test]
+fn a_plans_own_rule_says_when_a_custom_resource_has_failed() {
+    // A deploy in peace that fails is one of the broken promises, and wanted here.
+    let (ending, told, _) = deploy_a_widget(rule_for_widgets("Up", Some("Making")));
+    let Ending::Ended(Ok(Verdict::Failed { reason })) = ending else { panic!("{ending:?}: {told:?}") };
+    assert_eq!(reason, "stage s0: Widget/widget: status.phase is Making");
 }

@@ -2,6 +2,7 @@
 
 mod objects;
 mod plans;
+mod readiness;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -253,7 +254,7 @@ fn fingerprint(container: &str, map: &str, secret: &[(&str, &str)]) -> Option<St
 }
 
 #[test]
-fn a_changed_setting_rolls_exactly_the_pods_that_read_it() {
+fn s11_a_changed_setting_rolls_exactly_the_pods_that_read_it() {
     const A: &str = "env: [{ name: A, valueFrom: { secretKeyRef: { name: env, key: A } } }]";
     const BOTH: &str = "envFrom: [{ secretRef: { name: env } }, { configMapRef: { name: settings } }]";
     let secret = [("A", "1"), ("B", "1")];

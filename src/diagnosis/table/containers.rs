@@ -18,9 +18,9 @@ fn an_image_that_is_not_there_is_permanent() {
     let not_found = "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example/web:9\": \
         failed to resolve reference \"registry.example/web:9\": registry.example/web:9: not found";
     let cannot = "image `registry.example/web:9` cannot be pulled: registry.example/web:9: not found";
-    waits("ErrImagePull", not_found, "Permanent 20s", &format!("{cannot} (ErrImagePull)"));
+    waits("ErrImagePull", not_found, "Permanent 1s", &format!("{cannot} (ErrImagePull)"));
     let backed_off = format!("Back-off pulling image \"registry.example/web:9\": ErrImagePull: {not_found}");
-    waits("ImagePullBackOff", &backed_off, "Permanent 20s", &format!("{cannot} (ImagePullBackOff)"));
+    waits("ImagePullBackOff", &backed_off, "Permanent 1s", &format!("{cannot} (ImagePullBackOff)"));
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_back_off_without_a_cause_takes_it_from_the_event() {
         3,
     );
     Scene::web(vec![pod]).with_event(failed).tells(
-        "Permanent 20s",
+        "Permanent 1s",
         &format!(
             "{WEB}image `registry.example/web:9` cannot be pulled: pull access denied (ImagePullBackOff)"
         ),
@@ -58,17 +58,17 @@ fn a_registry_that_is_down_or_busy_is_transient() {
 }
 
 #[test]
-fn images_that_can_never_come_fail_at_once() {
+fn images_that_can_never_come_are_permanent() {
     waits(
         "InvalidImageName",
         "x",
-        "Permanent 0s",
+        "Permanent 1s",
         "`registry.example/web:9` is no image name (InvalidImageName)",
     );
     waits(
         "ErrImageNeverPull",
         "x",
-        "Permanent 0s",
+        "Permanent 1s",
         "image `registry.example/web:9` is not on the node, and its policy is never to pull it (ErrImageNeverPull)",
     );
 }
@@ -79,7 +79,7 @@ fn other_image_troubles() {
     waits(
         "SignatureValidationFailed",
         "why",
-        "Permanent 30s",
+        "Permanent 1s",
         &format!("{cannot} (SignatureValidationFailed)"),
     );
     waits("ImageInspectError", "why", "Transient 120s", &format!("{cannot} (ImageInspectError)"));
@@ -91,20 +91,21 @@ fn a_missing_secret_or_key_is_permanent_and_its_command_names_it() {
     waits(
         "CreateContainerConfigError",
         "secret \"env\" not found",
-        "Permanent 20s",
+        "Permanent 1s",
         "secret \"env\" not found (CreateContainerConfigError)",
     );
     let first = |message: &str| one(&waiting("CreateContainerConfigError", message)).only().next.remove(0);
     assert_eq!(first("secret \"env\" not found"), "kubectl --namespace shop get secret env");
     assert_eq!(
         first("couldn't find key password in Secret shop/env"),
-        "kubectl --namespace shop get secret env"
+        "kubectl --namespace shop describe secret env",
+        "which tells the keys, not their values"
     );
     assert_eq!(first("configmap \"a; rm\" not found"), "kubectl --namespace shop describe pod web-1-a");
     waits(
         "CreateContainerConfigError",
         "container has runAsNonRoot and image will run as root (pod: \"web\", container: web)",
-        "Permanent 20s",
+        "Permanent 1s",
         "container has runAsNonRoot and image will run as root (pod: \"web\", container: web) (CreateContainerConfigError)",
     );
     waits(
@@ -120,7 +121,7 @@ fn a_container_that_cannot_be_started() {
     waits(
         "RunContainerError",
         "failed to create containerd task: exec: \"/app/wrong\": stat /app/wrong: no such file or directory",
-        "Permanent 60s",
+        "Permanent 1s",
         "it cannot be started: stat /app/wrong: no such file or directory (RunContainerError)",
     );
     let ended = |message: &str| {
@@ -130,11 +131,11 @@ fn a_container_that_cannot_be_started() {
         )
     };
     ended("exec: \"gunicron\": executable file not found in $PATH").tells(
-        "Permanent 60s",
+        "Permanent 1s",
         &format!("{WEB}it cannot be started: executable file not found in $PATH (StartError)"),
     );
     ended("failed to create shim task").tells(
-        "Transient 120s",
+        "Transient 60s",
         &format!("{WEB}it cannot be started: failed to create shim task (StartError)"),
     );
 }
@@ -162,12 +163,13 @@ fn ended(code: i64, restarts: i64, seconds: u32) -> Value {
 }
 
 #[test]
-fn a_crash_loop_that_cannot_end_well_gets_no_grace() {
+fn a_crash_loop_that_cannot_end_well_gets_hardly_any_grace() {
     let grace = |status: Value| one(&status).only().grace_seconds;
-    assert_eq!(grace(ended(127, 1, 9)), Some(0), "no such program");
-    assert_eq!(grace(ended(126, 1, 9)), Some(0), "may not be run");
-    assert_eq!(grace(ended(1, 2, 1)), Some(0), "three runs that ended at once");
-    assert_eq!(grace(ended(1, 1, 1)), Some(60), "the second start may find what the first missed");
+    assert_eq!(grace(ended(127, 1, 9)), Some(1), "no such program");
+    assert_eq!(grace(ended(126, 1, 9)), Some(1), "may not be run");
+    assert_eq!(grace(ended(1, 2, 1)), Some(1), "three runs that ended at once");
+    assert_eq!(grace(ended(1, 1, 2)), Some(10), "two runs that ended at once");
+    assert_eq!(grace(ended(1, 0, 1)), Some(60), "the second start may find what the first missed");
     assert_eq!(grace(ended(1, 2, 30)), Some(60), "it got past its start");
 }
 
@@ -188,7 +190,8 @@ fn between_two_crashes_it_is_still_a_crash_and_after_recovery_none() {
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}),
         )
     };
-    assert_eq!(between(false).only().cause, Cause::Crash);
+    let running = between(false).only();
+    assert_eq!((running.cause, running.grace_seconds), (Cause::Crash, None), "it may stay this time");
     assert_eq!(between(true).all(), []);
 }
 
@@ -255,6 +258,53 @@ fn a_readiness_probe_is_never_fatal_alone() {
         "Transient",
         &format!("{WEB}it runs, and its readiness probe fails: dial tcp 198.18.0.7:8000: connection refused (Unhealthy)"),
     );
+    let mut probed = pod(&running(true)).into_value();
+    probed["spec"]["containers"][0]["readinessProbe"] =
+        json!({"httpGet": {"port": "http", "path": "/health"}});
+    Scene::web(vec![Object::new(probed).unwrap()]).tells(
+        "Transient",
+        &format!("{WEB}it runs, and its readiness probe GET :http/health has not passed yet (Unhealthy)"),
+    );
     one(&running(false))
         .tells("Transient", &format!("{WEB}it runs, and its startup probe has not passed yet (Unhealthy)"));
+}
+
+#[test]
+fn a_probe_is_told_with_what_it_asks() {
+    for (probe, told) in [
+        (json!({"httpGet": {"port": 8000, "path": "/", "scheme": "HTTPS"}}), "GET :8000/ over TLS"),
+        (json!({"tcpSocket": {"port": 5432}}), "of port 5432"),
+        (json!({"grpc": {"port": 9000}}), "of gRPC port 9000"),
+        (json!({"exec": {"command": ["redis-cli", "ping"]}}), "`redis-cli ping`"),
+    ] {
+        let status = json!({"phase": "Running", "containerStatuses": [
+            {"name": "web", "ready": false, "restartCount": 0, "started": true, "state": {"running": {}}}]});
+        let mut value = pod(&status).into_value();
+        value["spec"]["containers"][0]["readinessProbe"] = probe;
+        Scene::web(vec![Object::new(value).unwrap()]).tells(
+            "Transient",
+            &format!("{WEB}it runs, and its readiness probe {told} has not passed yet (Unhealthy)"),
+        );
+    }
+}
+
+#[test]
+fn an_account_at_a_registry_is_not_told() {
+    waits(
+        "ErrImagePull",
+        "toomanyrequests: You have reached your pull rate limit as 'somebody'",
+        "Transient 120s",
+        "image `registry.example/web:9` cannot be pulled: the registry gives no more images for now: its limit of \
+         pulls is reached (ErrImagePull)",
+    );
+}
+
+#[test]
+fn a_hook_that_fails_is_a_crash() {
+    waits(
+        "PostStartHookError",
+        "exec [warm-up] failed",
+        "Crash 60s",
+        "its postStart hook fails: exec [warm-up] failed (PostStartHookError)",
+    );
 }

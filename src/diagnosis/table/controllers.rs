@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::fixtures::{Scene, crashing, event, object, owned, pod, pod_named, waiting};
-use super::super::{Cause, Diagnosis, LogWanted};
+use super::super::{Cause, Class, Diagnosis, LogWanted};
 use super::one;
 use crate::object::Object;
 
@@ -76,7 +76,7 @@ fn a_volume_that_cannot_be_mounted() {
         Scene::web(vec![pod]).with_event(failed)
     };
     told("MountVolume.SetUp failed for volume \"conf\" : configmap \"nginx-conf\" not found").tells(
-        "Permanent 60s",
+        "Permanent 1s",
         "pod web-1-a: a volume is missing: MountVolume.SetUp failed for volume \"conf\" : configmap \"nginx-conf\" \
          not found (FailedMount)",
     );
@@ -106,7 +106,7 @@ fn pods_the_server_refuses() {
         "(combined from similar events): Error creating: pods \"web-1-b\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=5, limited: pods=5",
     );
     quota.tells(
-        "Permanent 20s",
+        "Permanent 1s",
         "replicaset web-1: the server refuses its pods: pods \"web-1-b\" is forbidden: exceeded quota: small, \
          requested: pods=1, used: pods=5, limited: pods=5 (FailedCreate)",
     );
@@ -114,13 +114,13 @@ fn pods_the_server_refuses() {
     for (message, grace) in [
         (
             "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true",
-            ("Permanent", 20),
+            ("Permanent", 1),
         ),
-        ("admission webhook \"policy.example.org\" denied the request: no latest tag", ("Permanent", 20)),
-        ("Pod \"x\" is invalid: spec.containers[0].name: Required value", ("Permanent", 20)),
+        ("admission webhook \"policy.example.org\" denied the request: no latest tag", ("Permanent", 1)),
+        ("Pod \"x\" is invalid: spec.containers[0].name: Required value", ("Permanent", 1)),
         (
             "pods \"x\" is forbidden: error looking up service account: serviceaccount \"web\" not found",
-            ("Permanent", 30),
+            ("Permanent", 1),
         ),
         (
             "Internal error occurred: failed calling webhook \"policy.example.org\": connection refused",
@@ -163,7 +163,7 @@ fn a_stateful_sets_refusal_is_read_too() {
         5,
     );
     Scene::of(stateful_set).with_event(failed).tells(
-        "Permanent 20s",
+        "Permanent 1s",
         "the server refuses its pods: pods \"db-0\" is forbidden: exceeded quota: small (FailedCreate)",
     );
 }
@@ -177,7 +177,7 @@ fn a_replica_set_the_server_refuses() {
     scene.workload = Object::new(value).unwrap();
     scene.replica_sets.clear();
     scene.tells(
-        "Permanent 60s",
+        "Permanent 1s",
         "the server refuses its ReplicaSet: exceeded quota: sets (ReplicaSetCreateError)",
     );
 }
@@ -271,7 +271,7 @@ fn a_broken_pod_in_the_way_of_an_ordered_rollout_is_to_be_deleted() {
     old.set_label("controller-revision-hash", "old");
     scene.pods = vec![old];
     scene.tells(
-        "Permanent 60s",
+        "Crash 60s",
         "pod db-1, container web: pod db-1 of the old revision is broken and keeps the new one from being rolled \
          out: its program ended with exit code 3, restarted 7 times (CrashLoopBackOff)",
     );
@@ -295,4 +295,132 @@ fn a_diagnosis_reads_back_from_json() {
     let text = serde_json::to_string(&found).unwrap();
     assert_eq!(serde_json::from_str::<Diagnosis>(&text).unwrap(), found);
     assert!(text.contains(r#""class":"crash""#), "{text}");
+}
+
+#[test]
+fn pods_the_server_refuses_while_old_ones_hold_the_quota() {
+    let mut scene = refused("Error creating: pods \"web-1-b\" is forbidden: exceeded quota: small");
+    let mut ending = pod(&json!({})).into_value();
+    ending["metadata"]["deletionTimestamp"] = json!("2026-03-01T12:00:00Z");
+    scene.pods = vec![Object::new(ending).unwrap()];
+    assert_eq!(scene.only().grace_seconds, Some(20));
+}
+
+#[test]
+fn an_account_that_is_not_there_is_missing() {
+    let found = refused(
+        "Error creating: pods \"x\" is forbidden: error looking up service account shop/web: serviceaccount \"web\" not found",
+    )
+    .only();
+    assert_eq!(found.missing.map(|missing| missing.kind), Some("ServiceAccount".to_owned()));
+    assert_eq!(found.next[0], "kubectl --namespace shop get serviceaccount web");
+}
+
+#[test]
+fn a_claim_that_is_not_there_and_a_class_that_is_not_there() {
+    let message = "0/1 nodes are available: persistentvolumeclaim \"media\" not found.";
+    let found = Scene::web(vec![unscheduled("Unschedulable", message)]).only();
+    assert_eq!(found.to_string(), "pod web-1-a: claim media is not there (Unschedulable)");
+    assert_eq!((found.class, found.grace_seconds), (Class::Permanent, Some(1)));
+    let body = json!({"metadata": {"name": "media", "uid": "c"}, "status": {"phase": "Pending"}});
+    let claim = object("v1", "PersistentVolumeClaim", body);
+    let failed = event(&claim, "ProvisioningFailed", "storageclass.storage.k8s.io \"fats\" not found", 4);
+    let found = Scene::of(claim).with_event(failed).only();
+    assert_eq!((found.class, found.grace_seconds), (Class::Permanent, Some(30)));
+}
+
+fn node(name: &str, body: &Value) -> Object {
+    let mut node = object("v1", "Node", body.clone()).into_value();
+    node["metadata"]["name"] = name.into();
+    Object::new(node).unwrap()
+}
+
+/// Returns a pod with this spec that no node takes, for this reason.
+fn unplaced(reasons: &str, spec: &Value, nodes: Option<Vec<Object>>) -> Diagnosis {
+    let message = format!("0/2 nodes are available: {reasons}. preemption: 0/2 nodes are available: x.");
+    let mut value = unscheduled("Unschedulable", &message).into_value();
+    value["spec"] = spec.clone();
+    let mut scene = Scene::web(vec![Object::new(value).unwrap()]);
+    scene.nodes = nodes;
+    scene.only()
+}
+
+#[test]
+fn a_pod_no_node_can_ever_take_is_told_with_what_each_node_lacks() {
+    let nodes = || {
+        Some(vec![
+            node(
+                "one",
+                &json!({"metadata": {"labels": {"disk": "hdd"}}, "status": {"allocatable": {"memory": "1Gi"}}}),
+            ),
+            node(
+                "two",
+                &json!({"spec": {"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]},
+                "status": {"allocatable": {"memory": "4Gi"}}}),
+            ),
+        ])
+    };
+    let requests = |memory: &str| {
+        json!({"containers": [{"name": "web", "resources": {"requests": {"memory": memory}}}],
+            "initContainers": [{"name": "setup", "resources": {"requests": {"memory": "1Mi"}}}]})
+    };
+    let reasons = "1 Insufficient memory, 1 node(s) had untolerated taint {gpu: yes}";
+    let found = unplaced(reasons, &requests("6Gi"), nodes());
+    assert_eq!((found.class, found.grace_seconds), (Class::Permanent, Some(1)));
+    assert!(
+        found.message.ends_with(
+            "; node one has memory 1Gi in all, and 6Gi is asked for, node two has taint gpu=yes:NoSchedule"
+        ),
+        "{}",
+        found.message
+    );
+    // The second node would be large enough: what it lacks may pass.
+    let found = unplaced("2 Insufficient memory", &requests("2Gi"), nodes());
+    assert_eq!((found.class, found.grace_seconds), (Class::Transient, Some(60)));
+    let selector = json!({"nodeSelector": {"disk": "ssd"}});
+    let found = unplaced("2 node(s) didn't match Pod's node affinity/selector", &selector, nodes());
+    assert_eq!(found.class, Class::Permanent);
+    assert!(found.message.contains("node one has no label disk=ssd"), "{}", found.message);
+    let unknown = unplaced("2 node(s) didn't match Pod's node affinity/selector", &selector, None);
+    assert_eq!(
+        (unknown.class, unknown.grace_seconds),
+        (Class::Permanent, Some(60)),
+        "an autoscaler may come"
+    );
+    let volume = unplaced("2 node(s) had volume node affinity conflict", &json!({}), nodes());
+    assert_eq!((volume.class, volume.grace_seconds), (Class::Permanent, Some(1)));
+}
+
+#[test]
+fn a_node_that_is_only_away_is_waited_for() {
+    for reasons in [
+        "2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }",
+        "2 node(s) were unschedulable",
+        "2 node(s) didn't have free ports for the requested pod ports",
+        "2 Too many pods",
+        "1 node(s) had untolerated taint {gpu: }, 1 node(s) were unschedulable",
+    ] {
+        let found = unplaced(reasons, &json!({}), Some(vec![node("one", &json!({}))]));
+        assert_eq!((found.class, found.grace_seconds), (Class::Transient, Some(60)), "{reasons}");
+    }
+    // A scheduler that does not name the taint: the nodes do.
+    let tainted = |key: &str| {
+        let taints = json!([{"key": key, "effect": "NoSchedule"}]);
+        let nodes = Some(vec![node("one", &json!({"spec": {"taints": taints}}))]);
+        unplaced("1 node(s) had untolerated taint(s)", &json!({}), nodes).class
+    };
+    assert_eq!(tainted("gpu"), Class::Permanent);
+    assert_eq!(tainted("node.kubernetes.io/not-ready"), Class::Transient);
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_tells_what_holds_it() {
+    let body = json!({"metadata": {"name": "shop", "uid": "n", "deletionTimestamp": "2026-03-01T12:00:00Z"},
+        "status": {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": "True",
+            "message": "Some content in the namespace has finalizers remaining: a.example.org in 1 resource instances"}]}});
+    Scene::of(object("v1", "Namespace", body)).tells(
+        "Permanent 1s",
+        "it is being deleted, and takes nothing new: Some content in the namespace has finalizers remaining: \
+         a.example.org in 1 resource instances (Terminating)",
+    );
 }

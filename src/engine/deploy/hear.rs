@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use super::{Deploy, Done};
-use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
+use crate::cluster::{ApiError, Catalog, Listing, Observation, Scope, Written};
 use crate::engine::attempt_event;
 use crate::engine::retry::Attempt;
+use crate::engine::stage::News;
 use crate::engine::tasks::describe;
-use crate::engine::vigil::{Judgement, makes_pods};
+use crate::engine::vigil::{Accused, Judgement, makes_pods};
 use crate::event::{CancelReason, EventKind};
 use crate::inventory::Inventory;
-use crate::object::{Change, Object, ObjectRef};
+use crate::object::{Change, Object, ObjectRef, is_built_in_group};
 use crate::plan::{Check, StageIdx};
 use crate::schedule::Input;
 
@@ -36,6 +37,7 @@ impl Deploy<'_, '_> {
                 self.act(stage, Some(step));
                 self.drain();
             }
+            Done::NodesTold { nodes } => self.vigil.hear_nodes(nodes),
         }
     }
 
@@ -58,6 +60,7 @@ impl Deploy<'_, '_> {
             }
             None => {}
         }
+        self.session.learn(&written.object);
         let change = written.change;
         self.emitter.emit(EventKind::ObjectApplied { stage: Some(self.name(stage)), object, change });
         let changed = change != Change::Unchanged;
@@ -104,9 +107,9 @@ impl Deploy<'_, '_> {
 
     pub(super) fn observed(&mut self, scope: &Scope, observation: Observation) {
         match observation {
-            Observation::Seen(object) => self.saw(&object.reference(), Some(object)),
-            Observation::Gone(object) => self.saw_end(&object),
-            Observation::Relisted(objects) => self.relisted(scope, objects),
+            Observation::Seen(object) => self.saw(&object.reference(), News::Seen(object)),
+            Observation::Gone(object) => self.saw_end(object),
+            Observation::Relisted(listing) => self.relisted(scope, listing),
             Observation::Lost { attempt, error, retry_in } => self.attempt_failed(Attempt {
                 stage: None,
                 request: format!("watch {}", scope.resource.plural),
@@ -118,12 +121,12 @@ impl Deploy<'_, '_> {
     }
 
     /// Takes in a whole scope: what is not in it is gone.
-    pub(super) fn relisted(&mut self, scope: &Scope, objects: Vec<Object>) {
+    pub(super) fn relisted(&mut self, scope: &Scope, listing: Listing) {
         let mut present = BTreeSet::new();
-        for object in objects {
+        for object in listing.objects {
             let name = object.reference();
             present.insert(name.clone());
-            self.saw(&name, Some(object));
+            self.saw(&name, News::Seen(object));
         }
         let kind = scope.resource.group_kind();
         let in_scope = |name: &&ObjectRef| {
@@ -132,26 +135,26 @@ impl Deploy<'_, '_> {
         let absent: Vec<ObjectRef> =
             self.places.keys().filter(in_scope).filter(|name| !present.contains(*name)).cloned().collect();
         for name in absent {
-            self.saw(&name, None);
+            self.saw(&name, News::Absent { as_of: listing.resource_version.clone() });
         }
     }
 
     /// Takes in the end of one life of an object; the end of an earlier one is no news.
-    fn saw_end(&mut self, object: &Object) {
+    fn saw_end(&mut self, object: Object) {
         let name = object.reference();
         let known = self.places.get(&name).and_then(|&(stage, index)| self.stages[stage.0].life(index));
         if known.is_none_or(|known| object.uid().is_none_or(|ended| ended == known)) {
-            self.saw(&name, None);
+            self.saw(&name, News::Ended(object));
         }
     }
 
-    pub(super) fn saw(&mut self, name: &ObjectRef, object: Option<Object>) {
+    fn saw(&mut self, name: &ObjectRef, news: News) {
         let Some(&(stage, index)) = self.places.get(name) else { return };
         if !self.stages[stage.0].is_running() {
             return;
         }
         let now = self.clock.now();
-        if self.stages[stage.0].observed(index, object, &self.session.surroundings, now) {
+        if self.stages[stage.0].observed(index, news, &self.session.surroundings, now) {
             self.tell_readiness(stage, index);
             self.advance(stage);
         }
@@ -163,23 +166,45 @@ impl Deploy<'_, '_> {
             return;
         }
         self.vigil.begin();
+        let makers = self.pending_makers();
         for stage in (0..self.stages.len()).map(StageIdx) {
             if !self.stages[stage.0].is_running() || self.stages[stage.0].is_explaining() {
                 continue;
             }
-            let workloads: Vec<Object> =
-                self.stages[stage.0].unready().filter(|object| makes_pods(object.kind())).cloned().collect();
-            let doomed: Vec<String> = workloads
-                .iter()
-                .filter_map(|workload| match self.vigil.judge(workload) {
-                    Judgement::Doomed(diagnosis) => Some(format!("{}: {diagnosis}", workload.reference())),
-                    Judgement::Hope(_) => None,
+            let doomed: Vec<String> = self.stages[stage.0]
+                .unready()
+                .filter_map(|tracked| {
+                    let (workload, receipt) = (tracked.live()?, tracked.receipt()?);
+                    if !makes_pods(workload.kind()) {
+                        return None;
+                    }
+                    let is_helped = makers.iter().any(|maker| *maker != workload.reference());
+                    let accused = Accused { workload, since: receipt.applied_at, is_helped };
+                    match self.vigil.judge(accused) {
+                        Judgement::Doomed(diagnosis) => {
+                            Some(format!("{}: {diagnosis}", workload.reference()))
+                        }
+                        Judgement::Hope(_) => None,
+                    }
                 })
                 .collect();
             if !doomed.is_empty() {
                 self.fail(stage, doomed.join("; "));
             }
+            if self.vigil.asks_for_nodes() {
+                self.ask_for_nodes(stage);
+            }
         }
+    }
+
+    /// Returns what is being waited for and may make objects of its own: Jobs and custom resources.
+    fn pending_makers(&self) -> Vec<ObjectRef> {
+        let running = self.stages.iter().filter(|stage| stage.is_running());
+        let unready = running.flat_map(|stage| stage.objects.iter()).filter(|tracked| !tracked.is_current());
+        unready
+            .map(|tracked| tracked.prepared.wanted.reference())
+            .filter(|object| object.kind == "Job" || !is_built_in_group(&object.group))
+            .collect()
     }
 
     pub(super) fn time_passed(&mut self) {
@@ -203,8 +228,7 @@ impl Deploy<'_, '_> {
 
     /// Takes in what kinds are served by now: definitions may be ready with it, in whatever stage.
     fn discovered(&mut self, catalog: Catalog) {
-        self.session.surroundings.served = catalog.served().collect();
-        self.session.catalog = catalog;
+        self.session.learn_kinds(catalog);
         let now = self.clock.now();
         for stage in (0..self.stages.len()).map(StageIdx) {
             for index in self.stages[stage.0].discovered(&self.session.surroundings, now) {

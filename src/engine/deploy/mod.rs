@@ -31,7 +31,7 @@ use crate::engine::stage::{StageRun, Step};
 use crate::engine::vigil::Vigil;
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
-use crate::object::{Change, ObjectRef};
+use crate::object::{Change, Object, ObjectRef};
 use crate::plan::{Plan, StageIdx};
 use crate::schedule::{Effect, Input, Schedule};
 
@@ -44,6 +44,7 @@ enum Done {
     Rediscovered { stage: StageIdx, result: Result<Catalog, ApiError> },
     Checked { stage: StageIdx, check: usize, tries: u32, passed: bool, answer: String },
     Explained { stage: StageIdx, verdict: Verdict, causes: Vec<CauseFound> },
+    NodesTold { nodes: Option<Vec<Object>> },
 }
 
 type Task = Pin<Box<dyn Future<Output = Done> + Send>>;

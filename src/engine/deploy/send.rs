@@ -4,10 +4,12 @@ use futures::StreamExt as _;
 
 use super::{Deploy, Done};
 use crate::cluster::Start;
-use crate::engine::explain::explain;
+use crate::engine::around;
+use crate::engine::explain::{Puzzle, explain};
 use crate::engine::session::settles_at_once;
+use crate::engine::stage::Tracked;
 use crate::engine::tasks::pause_after_check;
-use crate::engine::vigil::{self, makes_pods};
+use crate::engine::vigil::makes_pods;
 use crate::event::Verdict;
 use crate::object::Object;
 use crate::plan::{Check, StageIdx};
@@ -45,19 +47,59 @@ impl Deploy<'_, '_> {
     }
 
     pub(super) fn explain(&mut self, stage: StageIdx, verdict: Verdict) {
-        let unready: Vec<Object> = self.stages[stage.0].unready().cloned().collect();
+        let puzzle = self.puzzle(stage);
         let tools = self.tools_for(stage, "explain");
         let catalog = self.session.catalog.clone();
-        let name = self.name(stage);
+        let task = async move {
+            let causes = explain(&tools, &catalog, puzzle).await;
+            Done::Explained { stage, verdict, causes }
+        };
+        self.queue.push_back((stage, Box::pin(task)));
+    }
+
+    /// Returns all that is known about a stage that did not become ready.
+    fn puzzle(&self, stage: StageIdx) -> Puzzle {
+        let run = &self.stages[stage.0];
+        let unready: Vec<Object> = run.unready().filter_map(Tracked::live).cloned().collect();
+        let unanswered = if run.objects.iter().all(Tracked::is_current) {
+            let checks = self.plan.stages()[stage.0].checks.iter();
+            checks.map(|Check::Http(check)| check.clone()).collect()
+        } else {
+            Vec::new()
+        };
+        let namespaces = unready.iter().filter_map(Object::namespace);
+        let known = namespaces.filter_map(|name| Some((name.to_owned(), self.vigil.around(name)?))).collect();
+        let others = self
+            .plan
+            .objects()
+            .filter(|(maker, _)| *maker != stage && !self.plan.graph().reaches(stage, *maker));
+        let makers = others.map(|(maker, object)| (object.reference(), self.name(maker))).collect();
         let place = |object: &Object| {
             let name = object.reference();
             let place = self.plan.place(&name)?.file_line();
             Some((name, place))
         };
-        let places = unready.iter().filter_map(place).collect();
+        Puzzle {
+            stage: self.name(stage),
+            namespace: self.plan.namespace().to_owned(),
+            places: run.objects.iter().filter_map(|tracked| place(&tracked.prepared.wanted)).collect(),
+            known,
+            makers,
+            unready,
+            unanswered,
+        }
+    }
+
+    /// Asks for the nodes of the cluster: a pod was seen that none of them takes.
+    pub(super) fn ask_for_nodes(&mut self, stage: StageIdx) {
+        let scope = around::scope(&self.session.catalog, "", "Node", None);
+        let tools = self.tools_for(stage, "nodes");
         let task = async move {
-            let causes = explain(&tools, &catalog, &name, &unready, &places).await;
-            Done::Explained { stage, verdict, causes }
+            let nodes = match scope {
+                Some(scope) => tools.cluster.list(&scope).await.ok().map(|listing| listing.objects),
+                None => None,
+            };
+            Done::NodesTold { nodes }
         };
         self.queue.push_back((stage, Box::pin(task)));
     }
@@ -67,7 +109,8 @@ impl Deploy<'_, '_> {
     pub(super) fn keep_watching(&mut self, stage: StageIdx, index: usize) {
         let tracked = &self.stages[stage.0].objects[index];
         let wanted = &tracked.prepared.wanted;
-        if tracked.is_current() || settles_at_once(&wanted.reference().group_kind()) {
+        let rules = &self.session.surroundings.rules;
+        if tracked.is_current() || settles_at_once(&wanted.reference().group_kind(), rules) {
             return;
         }
         if makes_pods(wanted.kind())
@@ -90,7 +133,7 @@ impl Deploy<'_, '_> {
 
     /// Watches the pods of a namespace, and what belongs to them, from now on; once per namespace.
     fn keep_vigil(&mut self, namespace: &str) {
-        for scope in vigil::scopes(&self.session.catalog, namespace) {
+        for scope in around::scopes(&self.session.catalog, namespace) {
             if !self.watched.insert(scope.clone()) {
                 continue;
             }

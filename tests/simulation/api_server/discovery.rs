@@ -26,9 +26,13 @@ fn group_entry(kinds: &[Kind], group: &str) -> Value {
         }
     }
     let resource = |kind: &Kind| {
+        let served = json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
+        let status =
+            json!({"subresource": "status", "responseKind": served, "verbs": ["get", "patch", "update"]});
         json!({
             "resource": kind.plural,
-            "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+            "responseKind": served,
+            "subresources": if kind.status { vec![status] } else { Vec::new() },
             "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
             "singularResource": kind.kind.to_lowercase(),
             "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],

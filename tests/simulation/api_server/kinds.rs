@@ -13,6 +13,8 @@ pub(crate) struct Kind {
     pub(crate) namespaced: bool,
     /// True when `metadata.generation` counts the changes of its spec.
     pub(crate) generation: bool,
+    /// True when it has a subresource `status`.
+    pub(crate) status: bool,
 }
 
 /// Group, version, kind, plural, namespaced, with a generation.
@@ -47,6 +49,20 @@ const BUILT_IN: [Row; 26] = [
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", false, false),
 ];
 
+/// The built-in kinds above without a subresource `status`.
+const WITHOUT_STATUS: [&str; 10] = [
+    "ConfigMap",
+    "ControllerRevision",
+    "Event",
+    "Lease",
+    "NetworkPolicy",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "ServiceAccount",
+    "StorageClass",
+];
+
 impl Kind {
     /// Returns the kinds every server has.
     pub(crate) fn built_in() -> Vec<Self> {
@@ -57,6 +73,7 @@ impl Kind {
             plural: plural.to_owned(),
             namespaced,
             generation,
+            status: !WITHOUT_STATUS.contains(&kind),
         };
         BUILT_IN.iter().map(kind).collect()
     }
@@ -75,6 +92,7 @@ impl Kind {
                 plural: text(&spec["names"]["plural"]),
                 namespaced: spec["scope"] == "Namespaced",
                 generation: true,
+                status: version["subresources"]["status"].is_object(),
             })
             .collect()
     }

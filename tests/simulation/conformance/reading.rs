@@ -119,6 +119,9 @@ pub(super) async fn discovery_tells_the_kinds(peer: Arc<Peer>) {
                         resource["resource"].clone(),
                         resource["responseKind"]["kind"].clone(),
                         resource["scope"].clone(),
+                        resource["subresources"]
+                            .as_array()
+                            .is_some_and(|all| all.iter().any(|one| one["subresource"] == "status")),
                     ));
                 }
             }
@@ -126,7 +129,14 @@ pub(super) async fn discovery_tells_the_kinds(peer: Arc<Peer>) {
     }
     for kind in crate::api_server::Kind::built_in() {
         let scope = if kind.namespaced { "Namespaced" } else { "Cluster" };
-        let row = (kind.group, kind.version.into(), kind.plural.into(), kind.kind.into(), scope.into());
+        let row = (
+            kind.group,
+            kind.version.into(),
+            kind.plural.into(),
+            kind.kind.into(),
+            scope.into(),
+            kind.status,
+        );
         assert!(served.contains(&row), "{row:?}");
     }
 }

@@ -191,7 +191,7 @@ impl Controllers {
             "PersistentVolumeClaim" => storage::bind(&mut step),
             "Service" => load_balancer(&mut step),
             "CustomResourceDefinition" => again = establish(&mut step),
-            "Widget" => step.set_status(&json!({"conditions": [{"type": "Ready", "status": "True"}]})),
+            "Widget" => operate(&mut step),
             _ => {}
         }
         drop(store);
@@ -221,6 +221,16 @@ fn load_balancer(step: &mut Step<'_>) {
     if step.object["spec"]["type"] == "LoadBalancer" {
         step.set_status(&json!({"loadBalancer": {"ingress": [{"ip": "198.19.0.1"}]}}));
     }
+}
+
+/// Works as an operator does that is too quick with its condition: a widget is said to be ready as soon as
+/// it is seen, and its phase tells when it really is.
+fn operate(step: &mut Step<'_>) {
+    let generation = &step.object["metadata"]["generation"];
+    let is_seen = step.object["status"]["observedGeneration"] == *generation;
+    let phase = if is_seen { "Up" } else { "Making" };
+    let conditions = json!([{"type": "Ready", "status": "True"}]);
+    step.set_status(&json!({"observedGeneration": generation, "phase": phase, "conditions": conditions}));
 }
 
 /// Establishes a definition, and returns true when it is not served yet: that comes later.

@@ -49,7 +49,9 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
         let applied = versions.iter().position(|version| holds(version, wanted.value()));
         let since = applied.map(|at| &versions[at..]).unwrap_or_default();
         let uid = |version: &Arc<Value>| version["metadata"]["uid"].clone();
-        let held = since.iter().any(|version| uid(version) == uid(&since[0]) && is_ready(evidence, version));
+        let held = since.iter().any(|version| {
+            uid(version) == uid(&since[0]) && is_ready(evidence, version) && is_up(run, version)
+        });
         if !held {
             let last =
                 versions.last().map_or_else(|| "nothing".to_owned(), |last| last["status"].to_string());
@@ -112,6 +114,12 @@ fn is_ready(evidence: &Evidence, object: &Value) -> bool {
         "Service" => object["spec"]["clusterIP"].is_string(),
         _ => true,
     }
+}
+
+/// Returns false for a widget that is not in the phase the plan's rule asks for.
+fn is_up(run: &Run, object: &Value) -> bool {
+    let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    object["kind"] != "Widget" || run.plan.rules().is_empty() || (seen && object["status"]["phase"] == "Up")
 }
 
 fn binds_late(evidence: &Evidence) -> bool {

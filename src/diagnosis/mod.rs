@@ -106,6 +106,31 @@ pub struct Diagnosis {
     pub missing: Option<Missing>,
 }
 
+impl Diagnosis {
+    /// Returns the cause that is in an object itself: what its own rule says of it.
+    pub fn of_object(object: &Object, reason: &str, message: String, class: Class) -> Self {
+        Self::new(object, Signal::new(Cause::Warning, class, reason, message))
+    }
+
+    /// Returns the cause that a signal of `object` tells.
+    fn new(object: &Object, signal: Signal) -> Self {
+        Self {
+            next: advice::next(object, &signal),
+            chain: vec![object.reference()],
+            container: signal.container,
+            cause: signal.cause,
+            reason: signal.reason,
+            message: signal.message,
+            class: signal.class,
+            grace_seconds: signal.grace_seconds,
+            affected: 0,
+            counted: 0,
+            wants_log: None,
+            missing: signal.missing,
+        }
+    }
+}
+
 /// A container's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogWanted {
@@ -251,17 +276,10 @@ fn add(found: &mut Vec<Diagnosis>, evidence: &Evidence<'_>, place: &Object, sign
         Some(LogWanted { pod: place.name().to_owned(), container, previous })
     });
     found.push(Diagnosis {
-        next: advice::next(place, &signal),
         chain,
-        missing: signal.missing,
-        container: signal.container,
-        cause: signal.cause,
-        reason: signal.reason,
-        message: signal.message,
-        class: signal.class,
-        grace_seconds: signal.grace_seconds,
         affected: usize::from(on_pod),
         counted,
         wants_log,
+        ..Diagnosis::new(place, signal)
     });
 }

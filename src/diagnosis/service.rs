@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::events::Events;
 use super::signals::{Signal, clipped};
-use super::{Cause, Class, Diagnosis, Evidence, advice, revision};
+use super::{Cause, Class, Diagnosis, Evidence, revision};
 use crate::object::Object;
 use crate::object::condition::Condition;
 
@@ -42,20 +42,7 @@ pub fn of_service(service: &Object, port: u16, pods: &[&Object]) -> Option<Diagn
         ("WrongPort", wrong_port(service, port, &matching)?)
     };
     let signal = Signal::new(Cause::Service, Class::Transient, reason, message);
-    Some(Diagnosis {
-        next: advice::next(service, &signal),
-        chain: vec![service.reference()],
-        container: None,
-        cause: signal.cause,
-        reason: signal.reason,
-        message: signal.message,
-        class: signal.class,
-        grace_seconds: None,
-        affected: 0,
-        counted: matching.len(),
-        wants_log: None,
-        missing: None,
-    })
+    Some(Diagnosis { counted: matching.len(), ..Diagnosis::new(service, signal) })
 }
 
 fn selector(service: &Object) -> BTreeMap<&str, &str> {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use super::around::{Around, scope};
 use super::retry::Tools;
+use super::stage::Tracked;
 use crate::cluster::{Catalog, Scope};
-use crate::diagnosis::{Cause, Diagnosis, LogWanted, Missing, of_service};
+use crate::diagnosis::{Cause, Class, Diagnosis, LogWanted, Missing, of_service};
 use crate::event::CauseFound;
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::{HttpCheck, StageId};
+use crate::readiness::Readiness;
 
 /// How long looking for causes may take.
 const LOOK_FOR: Duration = Duration::from_secs(10);
@@ -20,6 +22,8 @@ const LOOK_FOR: Duration = Duration::from_secs(10);
 const LOG_LINES: u32 = 10;
 /// Causes told of one stage; the first ones are the surest.
 const CAUSES: usize = 3;
+/// Objects looked at.
+const OBJECTS: usize = 20;
 /// Where k3s runs the pods that hold the ports of load balancers.
 const SYSTEM: &str = "kube-system";
 
@@ -27,8 +31,10 @@ const SYSTEM: &str = "kube-system";
 pub(super) struct Puzzle {
     /// The stage.
     pub stage: StageId,
-    /// Its objects that were written and are not current, as last seen.
-    pub unready: Vec<Object>,
+    /// The write that was refused.
+    pub refused: Option<CauseFound>,
+    /// Its objects that were written and are not current.
+    pub unready: Vec<Unready>,
     /// The checks that are not passed though all objects are current.
     pub unanswered: Vec<HttpCheck>,
     /// The plan's namespace.
@@ -39,6 +45,39 @@ pub(super) struct Puzzle {
     pub known: BTreeMap<String, Around>,
     /// The objects of the stages that this one does not wait for, each with its stage.
     pub makers: BTreeMap<ObjectRef, StageId>,
+}
+
+/// An object that is not current.
+pub(super) struct Unready {
+    /// As it was last seen.
+    pub object: Object,
+    /// What it is.
+    readiness: Readiness,
+}
+
+impl Unready {
+    /// Returns what is known of an object that was there after our write.
+    pub(super) fn of(tracked: &Tracked) -> Option<Self> {
+        Some(Self { object: tracked.last_seen()?.clone(), readiness: tracked.readiness.clone() })
+    }
+
+    /// Returns what its own rule says, for when nothing around it tells more.
+    fn plainly(&self) -> Diagnosis {
+        let (state, reason, class) = match &self.readiness {
+            Readiness::Failed { reason } => ("Failed", reason.clone(), Class::Permanent),
+            Readiness::InProgress { reason } => ("InProgress", reason.clone(), Class::Transient),
+            Readiness::Terminating { finalizers } if finalizers.is_empty() => {
+                ("Terminating", "somebody is deleting it".to_owned(), Class::Permanent)
+            }
+            Readiness::Terminating { finalizers } => {
+                let held = format!("somebody is deleting it, and {} hold it", finalizers.join(", "));
+                ("Terminating", held, Class::Permanent)
+            }
+            Readiness::NotFound => ("NotFound", "it is not there".to_owned(), Class::Permanent),
+            Readiness::Current { .. } => ("Current", "it is current".to_owned(), Class::Transient),
+        };
+        Diagnosis::of_object(&self.object, state, reason, class)
+    }
 }
 
 /// Asks and joins.
@@ -56,23 +95,27 @@ pub(super) async fn explain(tools: &Tools, catalog: &Catalog, puzzle: Puzzle) ->
 
 impl Detective<'_> {
     async fn look(mut self) -> Vec<CauseFound> {
-        let mut found = Vec::new();
-        for object in std::mem::take(&mut self.puzzle.unready) {
-            if found.len() >= CAUSES {
-                break;
+        let mut causes: Vec<CauseFound> = self.puzzle.refused.take().into_iter().collect();
+        let mut found: Vec<(String, Diagnosis)> = Vec::new();
+        for unready in std::mem::take(&mut self.puzzle.unready).iter().take(OBJECTS) {
+            let namespace = unready.object.namespace().unwrap_or_default().to_owned();
+            let mut about = self.diagnose(&unready.object, &namespace).await;
+            let says_more = about.iter().any(|found| found.cause != Cause::Warning);
+            let has_failed = !matches!(unready.readiness, Readiness::InProgress { .. });
+            if !says_more || (has_failed && about.iter().all(|found| found.class == Class::Transient)) {
+                about.push(unready.plainly());
             }
-            let namespace = object.namespace().unwrap_or_default().to_owned();
-            found.extend(
-                self.diagnose(&object, &namespace).await.into_iter().map(|found| (namespace.clone(), found)),
-            );
+            found.extend(about.into_iter().map(|found| (namespace.clone(), found)));
         }
         for check in std::mem::take(&mut self.puzzle.unanswered) {
             let namespace = self.puzzle.namespace.clone();
             found.extend(self.check(&check).await.map(|found| (namespace, found)));
         }
-        found.truncate(CAUSES);
-        let mut causes = Vec::new();
-        for (namespace, diagnosis) in found {
+        found.sort_by_key(|(_, found)| (found.class, found.cause));
+        // Beside what cannot work, what only needs time is no cause.
+        let is_sure = !causes.is_empty() || found.iter().any(|(_, found)| found.class != Class::Transient);
+        found.retain(|(_, found)| !is_sure || found.class != Class::Transient);
+        for (namespace, diagnosis) in found.into_iter().take(CAUSES) {
             causes.push(self.told(&namespace, diagnosis).await);
         }
         causes

@@ -15,6 +15,7 @@ mod explain;
 mod identity;
 mod lock;
 mod prepare;
+mod refused;
 mod removal;
 mod retry;
 mod run;

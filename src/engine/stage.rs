@@ -98,6 +98,11 @@ impl Tracked {
         self.live.as_ref().filter(|_| !self.is_gone)
     }
 
+    /// Returns the object as last seen, even when it is gone.
+    pub(super) fn last_seen(&self) -> Option<&Object> {
+        self.live.as_ref()
+    }
+
     /// Returns the receipt of our write, once it is accepted.
     pub(super) fn receipt(&self) -> Option<&Receipt> {
         match &self.actuation {

@@ -12,6 +12,8 @@
 #[cfg(test)]
 mod api_server;
 #[cfg(test)]
+mod causes;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod controllers;

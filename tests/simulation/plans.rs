@@ -100,6 +100,13 @@ impl Application {
         Self { stages: vec![StageDraft { id, needs, objects, deadline }], secret: false, ruled: true }
     }
 
+    /// Returns a Deployment that never gets ready.
+    pub(crate) fn of_a_broken_deployment() -> Self {
+        let objects = vec![ObjectDraft { broken: true, ..ObjectDraft::of("Deployment", "web".into()) }];
+        let (id, needs, deadline) = (StageId::new("s0").unwrap(), Vec::new(), Duration::from_secs(600));
+        Self { stages: vec![StageDraft { id, needs, objects, deadline }], secret: false, ruled: false }
+    }
+
     /// Changes some contents.
     pub(crate) fn change(&mut self, random: &mut Random) {
         for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects) {

@@ -25,7 +25,7 @@ const SHOWN: usize = 10;
 const KEPT: &str = include_str!("seeds.txt");
 
 /// Runs a piece of work on a clock that is paused: time passes when nothing else is left to do.
-fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(work)
 }

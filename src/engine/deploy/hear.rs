@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use super::{Deploy, Done};
 use crate::cluster::{ApiError, Catalog, Listing, Observation, Scope, Written};
-use crate::engine::attempt_event;
 use crate::engine::retry::Attempt;
 use crate::engine::stage::News;
 use crate::engine::tasks::describe;
 use crate::engine::vigil::{Accused, Judgement, makes_pods};
+use crate::engine::{attempt_event, refused};
 use crate::event::{CancelReason, EventKind};
 use crate::inventory::Inventory;
 use crate::object::{Change, Object, ObjectRef, is_built_in_group};
@@ -47,7 +47,7 @@ impl Deploy<'_, '_> {
         let written = match result {
             Ok(written) => written,
             Err(ApiError::Interrupted) => return self.advance(stage),
-            Err(error) => return self.fail(stage, format!("apply {object}: {}", refusal_text(&error))),
+            Err(error) => return self.refused(stage, &wanted, &error),
         };
         for message in written.warnings {
             self.emitter.emit(EventKind::Warned { message: format!("{object}: {message}") });
@@ -72,6 +72,26 @@ impl Deploy<'_, '_> {
         }
         self.keep_watching(stage, index);
         self.advance(stage);
+    }
+
+    /// Fails a stage for a write that was refused, with its cause.
+    fn refused(&mut self, stage: StageIdx, wanted: &Object, error: &ApiError) {
+        if !self.stages[stage.0].is_running() || self.stages[stage.0].is_explaining() {
+            return;
+        }
+        let name = wanted.reference();
+        let place = self.plan.place(&name).map(crate::problem::Place::file_line);
+        let definer = self.plan.objects().find(|(definer, object)| {
+            object.kind() == "CustomResourceDefinition"
+                && object.text("/spec/group") == name.group
+                && object.text("/spec/names/kind") == name.kind
+                && *definer != stage
+                && !self.plan.graph().reaches(stage, *definer)
+        });
+        let definer = definer.map(|(definer, _)| self.name(definer));
+        let cause = refused::cause(&self.name(stage), wanted, error, place, definer.as_ref());
+        self.refusals.insert(stage, cause);
+        self.fail(stage, format!("apply {name}: {}", refused::text(wanted, error)));
     }
 
     pub(super) fn checked(
@@ -266,13 +286,4 @@ impl Deploy<'_, '_> {
     pub(super) fn attempt_failed(&mut self, attempt: Attempt) {
         self.emitter.emit(attempt_event(attempt));
     }
-}
-
-/// Returns what a refusal says, with the owners of a conflict.
-fn refusal_text(error: &ApiError) -> String {
-    let Some(refusal) = error.refusal().filter(|refusal| refusal.is_field_conflict()) else {
-        return error.to_string();
-    };
-    let owned = refusal.causes.iter().map(|cause| format!("{} ({})", cause.field, cause.message));
-    format!("somebody else owns {}", owned.collect::<Vec<_>>().join(", "))
 }

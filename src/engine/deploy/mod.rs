@@ -84,6 +84,8 @@ pub(super) struct Deploy<'a, 'r> {
     /// What the pods of workloads that are not ready say.
     vigil: Vigil,
     vigils: SelectAll<BoxStream<'static, (Scope, Observation)>>,
+    /// Why a stage's write was refused, until its end is explained.
+    refusals: BTreeMap<StageIdx, CauseFound>,
     cancelled: Option<CancelReason>,
     inventory_changed: bool,
     concluded: bool,
@@ -131,6 +133,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
             watched: BTreeSet::new(),
             vigil: Vigil::default(),
             vigils: SelectAll::new(),
+            refusals: BTreeMap::new(),
             cancelled: None,
             inventory_changed: false,
             concluded: false,

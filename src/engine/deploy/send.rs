@@ -5,7 +5,7 @@ use futures::StreamExt as _;
 use super::{Deploy, Done};
 use crate::cluster::Start;
 use crate::engine::around;
-use crate::engine::explain::{Puzzle, explain};
+use crate::engine::explain::{Puzzle, Unready, explain};
 use crate::engine::session::settles_at_once;
 use crate::engine::stage::Tracked;
 use crate::engine::tasks::pause_after_check;
@@ -47,7 +47,8 @@ impl Deploy<'_, '_> {
     }
 
     pub(super) fn explain(&mut self, stage: StageIdx, verdict: Verdict) {
-        let puzzle = self.puzzle(stage);
+        let refused = self.refusals.remove(&stage);
+        let puzzle = Puzzle { refused, ..self.puzzle(stage) };
         let tools = self.tools_for(stage, "explain");
         let catalog = self.session.catalog.clone();
         let task = async move {
@@ -60,14 +61,14 @@ impl Deploy<'_, '_> {
     /// Returns all that is known about a stage that did not become ready.
     fn puzzle(&self, stage: StageIdx) -> Puzzle {
         let run = &self.stages[stage.0];
-        let unready: Vec<Object> = run.unready().filter_map(Tracked::live).cloned().collect();
+        let unready: Vec<Unready> = run.unready().filter_map(Unready::of).collect();
         let unanswered = if run.objects.iter().all(Tracked::is_current) {
             let checks = self.plan.stages()[stage.0].checks.iter();
             checks.map(|Check::Http(check)| check.clone()).collect()
         } else {
             Vec::new()
         };
-        let namespaces = unready.iter().filter_map(Object::namespace);
+        let namespaces = unready.iter().filter_map(|unready| unready.object.namespace());
         let known = namespaces.filter_map(|name| Some((name.to_owned(), self.vigil.around(name)?))).collect();
         let others = self
             .plan
@@ -81,6 +82,7 @@ impl Deploy<'_, '_> {
         };
         Puzzle {
             stage: self.name(stage),
+            refused: None,
             namespace: self.plan.namespace().to_owned(),
             places: run.objects.iter().filter_map(|tracked| place(&tracked.prepared.wanted)).collect(),
             known,

@@ -59,7 +59,15 @@ pub struct Record {
 pub struct Inventory {
     plan: String,
     namespace: String,
-    members: BTreeMap<ObjectRef, Option<Record>>,
+    members: BTreeMap<ObjectRef, Member>,
+}
+
+/// What is known of one member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Member {
+    record: Option<Record>,
+    /// How many stages deep in the DAG it was last written; `None` when an older version wrote it.
+    depth: Option<u32>,
 }
 
 /// Why a ConfigMap in the cluster is not our inventory.
@@ -139,10 +147,10 @@ impl Inventory {
         }
         let data = parent.get("/data").and_then(|data| data.get(RECORDS)).and_then(Value::as_str);
         for (index, line) in data.unwrap_or_default().lines().enumerate() {
-            let Some((member, record)) = parse_line(line) else {
+            let Some((member, known)) = parse_line(line) else {
                 return Err(NotOurs::Record { name, line: index + 1, text: line.to_owned() });
             };
-            inventory.members.insert(member, record);
+            inventory.members.insert(member, known);
         }
         Ok(inventory)
     }
@@ -163,8 +171,7 @@ impl Inventory {
         if !namespaces.is_empty() {
             annotations.insert(NAMESPACES.into(), Vec::from_iter(namespaces).join(",").into());
         }
-        let lines: String =
-            self.members.iter().map(|(member, record)| line(member, record.as_ref())).collect();
+        let lines: String = self.members.iter().map(|(member, known)| line(member, known)).collect();
         json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -180,12 +187,12 @@ impl Inventory {
 
     /// Returns the members with what is remembered of each.
     pub fn members(&self) -> impl Iterator<Item = (&ObjectRef, Option<&Record>)> {
-        self.members.iter().map(|(member, record)| (member, record.as_ref()))
+        self.members.iter().map(|(member, known)| (member, known.record.as_ref()))
     }
 
     /// Returns what is remembered of an object.
     pub fn record(&self, member: &ObjectRef) -> Option<&Record> {
-        self.members.get(member)?.as_ref()
+        self.members.get(member)?.record.as_ref()
     }
 
     /// Returns true when the object is a member, written or about to be.
@@ -195,12 +202,25 @@ impl Inventory {
 
     /// Adds an object that is about to be written; what is remembered of it stays.
     pub fn announce(&mut self, member: ObjectRef) {
-        self.members.entry(member).or_insert(None);
+        self.members.entry(member).or_default();
     }
 
     /// Remembers a write.
     pub fn remember(&mut self, member: ObjectRef, record: Record) {
-        self.members.insert(member, Some(record));
+        self.members.entry(member).or_default().record = Some(record);
+    }
+
+    /// Returns how deep in the DAG the object was when it was last written: the number of stages on the
+    /// longest way to its own. What left the plan is removed in the order this gives, deepest first.
+    pub fn depth(&self, member: &ObjectRef) -> Option<u32> {
+        self.members.get(member)?.depth
+    }
+
+    /// Notes how deep in the DAG a member is. Not worth a write of its own: it goes with the next one.
+    pub fn set_depth(&mut self, member: &ObjectRef, depth: u32) {
+        if let Some(known) = self.members.get_mut(member) {
+            known.depth = Some(depth);
+        }
     }
 
     /// Forgets an object that is gone.
@@ -252,20 +272,26 @@ fn applyset_id(parent: &ObjectRef) -> String {
     format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes())))
 }
 
-/// Writes `Deployment.apps shop web UID APPLIED FIELDS` and a line end; `-` stands for nothing.
-fn line(member: &ObjectRef, record: Option<&Record>) -> String {
+/// Writes `Deployment.apps shop web UID APPLIED FIELDS DEPTH` and a line end; `-` stands for nothing.
+fn line(member: &ObjectRef, known: &Member) -> String {
     let namespace = member.namespace.as_deref().unwrap_or(NONE);
-    let (uid, applied, fields) = record.map_or((NONE, NONE, NONE), |record| {
+    let (uid, applied, fields) = known.record.as_ref().map_or((NONE, NONE, NONE), |record| {
         (&record.uid.0, record.applied.0.as_str(), record.fields.0.as_str())
     });
-    format!("{} {namespace} {} {uid} {applied} {fields}\n", member.group_kind(), member.name)
+    let depth = known.depth.map_or_else(|| NONE.to_owned(), |depth| depth.to_string());
+    format!("{} {namespace} {} {uid} {applied} {fields} {depth}\n", member.group_kind(), member.name)
 }
 
-fn parse_line(line: &str) -> Option<(ObjectRef, Option<Record>)> {
+fn parse_line(line: &str) -> Option<(ObjectRef, Member)> {
     let mut words = line.split(' ');
     let mut word = || words.next().filter(|word| !word.is_empty());
     let (kind, namespace, name) = (word()?, word()?, word()?);
     let (uid, applied, fields) = (word()?, word()?, word()?);
+    // Versions before the first prune wrote no depth.
+    let depth = match word() {
+        None | Some(NONE) => None,
+        Some(depth) => Some(depth.parse().ok()?),
+    };
     if word().is_some() {
         return None;
     }
@@ -277,7 +303,7 @@ fn parse_line(line: &str) -> Option<(ObjectRef, Option<Record>)> {
         applied: Hash(applied.to_owned()),
         fields: Hash(fields.to_owned()),
     });
-    Some((ObjectRef { group, kind, namespace, name: name.to_owned() }, record))
+    Some((ObjectRef { group, kind, namespace, name: name.to_owned() }, Member { record, depth }))
 }
 
 #[cfg(test)]
@@ -342,14 +368,26 @@ mod tests {
         elsewhere.group = "apps".into();
         let record =
             Record { uid: Uid("u".into()), applied: Hash::of(&json!(1)), fields: Hash::of(&json!(2)) };
-        inventory.remember(elsewhere, record);
+        inventory.remember(elsewhere.clone(), record);
+        inventory.set_depth(&elsewhere, 3);
         let object = Object::new(inventory.to_value()).unwrap();
         assert_eq!(Inventory::parse("shop", "prod", &object).unwrap(), inventory);
         assert_eq!(
             object.annotation("applyset.kubernetes.io/contains-group-kinds"),
             Some("ConfigMap,Deployment.apps,Namespace")
         );
+        assert_eq!(Inventory::parse("shop", "prod", &object).unwrap().depth(&elsewhere), Some(3));
         assert_eq!(object.annotation("applyset.kubernetes.io/additional-namespaces"), Some("other"));
+    }
+
+    #[test]
+    fn a_line_without_a_depth_is_read_as_well() {
+        let mut value = Inventory::new("shop", "prod").to_value();
+        value["data"]["objects"] = json!("ConfigMap prod settings - - -\n");
+        let inventory = Inventory::parse("shop", "prod", &Object::new(value).unwrap()).unwrap();
+        let member = parent("settings", "prod", "ConfigMap");
+        assert!(inventory.contains(&member));
+        assert_eq!(inventory.depth(&member), None);
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn help_of_deploy() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --color <WHEN>       When to use colours: auto, always or never [default: auto]
+          --delete-data        Remove volumes, generated secrets and namespaces that left the plan, too
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing

@@ -86,6 +86,9 @@ pub(crate) struct Deploy {
     pub(super) plan: PlanArguments,
     #[command(flatten)]
     pub(super) cluster: ClusterArguments,
+    /// Remove volumes, generated secrets and namespaces that left the plan, too
+    #[arg(long)]
+    pub(super) delete_data: bool,
     #[command(flatten)]
     pub(super) run: RunArguments,
 }

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::reports::{conclude, reporters};
 use super::session::open;
 use super::signals::cancels;
-use crate::engine::Emitter;
+use crate::engine::{DeployOptions, Emitter};
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
@@ -16,6 +16,7 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
-    let verdict = ready.engine.deploy(plan, &ProcessSecrets, cancels, &mut emitter).await?;
+    let options = DeployOptions { delete_data: arguments.delete_data };
+    let verdict = ready.engine.deploy(plan, &options, &ProcessSecrets, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))
 }

@@ -53,6 +53,7 @@ fn overview(removal: &Removal) -> String {
         let _infallible = match fate {
             Fate::Goes => writeln!(text, "  goes   {object}"),
             Fate::Stays(keep) => writeln!(text, "  stays  {object}: {}", keep.reason()),
+            Fate::IsLetGo { mark } => writeln!(text, "  stays  {object}: `{mark}` says so"),
         };
     }
     if removal.is_empty() {

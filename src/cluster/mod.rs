@@ -8,6 +8,7 @@ mod error;
 mod outcome;
 #[cfg(test)]
 mod properties;
+mod special;
 mod watch;
 
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub enum Propagation {
     Foreground,
     /// The object goes at once, its dependents later.
     Background,
+    /// The object goes, its dependents stay and belong to nobody.
+    Orphan,
 }
 
 /// What a DELETE was answered.
@@ -226,6 +229,7 @@ impl Cluster {
         let policy = match propagation {
             Propagation::Foreground => "Foreground",
             Propagation::Background => "Background",
+            Propagation::Orphan => "Orphan",
         };
         let options = json!({
             "apiVersion": "v1", "kind": "DeleteOptions",

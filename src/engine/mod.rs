@@ -2,7 +2,7 @@
 //! allows, listens to what the cluster says, and tells everything as events.
 //!
 //! ```text
-//! deploy:    session ▶ namespace, inventory, secrets ▶ the loop over the DAG ▶ inventory
+//! deploy:    session ▶ namespace, inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
 //! teardown:  session ▶ the DAG turned round: delete, wait until gone ▶ inventory
 //! status:    session ▶ assess
 //! ```
@@ -14,6 +14,7 @@ mod error;
 mod explain;
 mod identity;
 mod lock;
+mod options;
 mod prepare;
 mod refused;
 mod removal;
@@ -31,6 +32,7 @@ use futures::Stream;
 pub use emitter::Emitter;
 pub use error::EngineError;
 pub use identity::{Holder, Life, RunIdentity};
+pub use options::DeployOptions;
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;
@@ -68,19 +70,21 @@ impl Engine {
     pub async fn deploy(
         &self,
         plan: &Plan,
+        options: &DeployOptions,
         sources: &dyn SecretSources,
         cancels: impl Stream<Item = CancelReason> + Unpin,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
         emitter.emit(self.run_started("deploy", plan));
         let mut run = Run::new(self, cancels);
-        let result = self.deploy_locked(plan, sources, &mut run, emitter).await;
+        let result = self.deploy_locked(plan, options, sources, &mut run, emitter).await;
         conclude(emitter, result, plan.notes())
     }
 
     async fn deploy_locked(
         &self,
         plan: &Plan,
+        options: &DeployOptions,
         sources: &dyn SecretSources,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         emitter: &mut Emitter<'_>,
@@ -100,7 +104,9 @@ impl Engine {
             let mut lost = std::pin::pin!(lock.keep(&tools));
             let begin = self.begin(&tools, plan, sources, catalog);
             match run.attend_held(begin, &mut lost, emitter).await {
-                Ok(Some(beginning)) => self.go_through(plan, beginning, run, &mut lost, emitter).await,
+                Ok(Some(beginning)) => {
+                    self.go_through(plan, options, beginning, run, &mut lost, emitter).await
+                }
                 Ok(None) => Ok(Verdict::Cancelled),
                 Err(error) => Err(error),
             }
@@ -108,10 +114,11 @@ impl Engine {
         give_back(&lock, run, result, emitter).await
     }
 
-    /// Goes through the DAG and saves what was written.
+    /// Goes through the DAG, saves what was written, and prunes what has left the plan.
     async fn go_through(
         &self,
         plan: &Plan,
+        options: &DeployOptions,
         beginning: Beginning,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         lost: &mut (impl Future<Output = String> + Unpin),
@@ -134,7 +141,13 @@ impl Engine {
             // to prove.
             run.finally(session.save_inventory(&run.closing_tools()), emitter).await?;
         }
-        Ok(overall(plan, &outcome.verdicts, outcome.cancelled))
+        match (overall(plan, &outcome.verdicts, outcome.cancelled), outcome.cancelled) {
+            (Verdict::Succeeded, None) => {
+                removal::prune(plan, options, &mut session, run, lost, emitter).await
+            }
+            (Verdict::Succeeded, Some(_)) if removal::is_due(plan, &session) => Ok(Verdict::Cancelled),
+            (verdict, _) => Ok(verdict),
+        }
     }
 
     /// Asks what kinds are served and takes the plan's lock, in its namespace, which is made first when it
@@ -235,7 +248,7 @@ impl Engine {
         lost: &mut (impl Future<Output = String> + Unpin),
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let outcome = removal::remove(run, lost, plan, removal, emitter).await;
+        let outcome = removal::remove(run, lost, &session.catalog, removal, emitter).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });
         }
@@ -245,11 +258,7 @@ impl Engine {
         }
         let tools = run.closing_tools();
         let left = run.finally(removal::close(&tools, &mut session, plan, removal), emitter).await?;
-        if left.is_empty() || !verdict.is_success() {
-            return Ok(verdict);
-        }
-        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-        Ok(Verdict::Failed { reason: format!("still there: {}", left.join(", ")) })
+        Ok(removal::still_there(verdict, &left))
     }
 
     /// Returns what is there of a plan, and whether it is ready. Writes nothing.
@@ -278,10 +287,12 @@ impl Engine {
         let made = secrets.missing.iter().map(|(object, _)| object.reference());
         let members: Vec<_> = wanted.chain(made).collect();
         // Superset first: whatever is written from here on is already known to be ours.
-        if members.iter().any(|member| !session.inventory.contains(member)) {
-            for member in members {
-                session.inventory.announce(member);
-            }
+        let is_new = members.iter().any(|member| !session.inventory.contains(member));
+        for member in members {
+            session.inventory.announce(member);
+        }
+        session.note_depths(plan);
+        if is_new {
             session.save_inventory(tools).await?;
         }
         for (object, change) in &secrets.missing {

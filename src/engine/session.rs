@@ -171,6 +171,15 @@ impl Session {
         }
     }
 
+    /// Notes in the inventory how deep in the DAG each member is: once the plan has forgotten a member,
+    /// nothing else tells in which order it has to go.
+    pub(super) fn note_depths(&mut self, plan: &Plan) {
+        let depths = plan.graph().depths();
+        for (stage, object) in plan.objects() {
+            self.inventory.set_depth(&object.reference(), depths[stage.0]);
+        }
+    }
+
     /// Writes the inventory as it stands.
     pub(super) async fn save_inventory(&self, tools: &Tools) -> Result<(), EngineError> {
         let parent = self.inventory.parent();

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use serde_json::json;
 
 use super::retry::Tools;
 use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Start, Written};
+use crate::inventory::{FIELD_MANAGER, PART_OF};
 use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::HttpCheck;
 
@@ -135,6 +137,28 @@ impl Tools {
         let request = format!("delete {name}");
         let send = || self.cluster.delete(resource, name, uid, propagation);
         self.persist_write(&request, send).await
+    }
+
+    /// Takes our label off an object: it stays and is no longer ours. One that is gone, has another life or
+    /// has lost the label already is not ours either.
+    pub(super) async fn let_go(
+        &self,
+        resource: &Resource,
+        name: &ObjectRef,
+        uid: &Uid,
+    ) -> Result<(), ApiError> {
+        // `/` in a key is `~1` in a JSON pointer (RFC 6901).
+        let label = format!("/metadata/labels/{}", PART_OF.replace('/', "~1"));
+        let operations = json!([
+            {"op": "test", "path": "/metadata/uid", "value": uid.0},
+            {"op": "remove", "path": label},
+        ]);
+        let request = format!("let go {name}");
+        let send = || self.cluster.patch(FIELD_MANAGER, resource, name, &operations);
+        match self.persist_write(&request, send).await {
+            Err(error) if error.refusal().is_none_or(|no| !matches!(no.code, 404 | 422)) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Waits until a life of an object is over, by a watch on its name.

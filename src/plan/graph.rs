@@ -117,6 +117,16 @@ impl Graph {
         &self.order
     }
 
+    /// Returns for each stage the number of stages on the longest way of needs that leads to it.
+    pub fn depths(&self) -> Vec<u32> {
+        let mut depths = vec![0; self.len()];
+        for &StageIdx(stage) in &self.order {
+            let deepest = self.needs[stage].iter().map(|need| depths[need.0] + 1).max();
+            depths[stage] = deepest.unwrap_or(0);
+        }
+        depths
+    }
+
     /// Returns the graph with every arrow turned round: the order of a teardown.
     #[must_use]
     pub fn reversed(&self) -> Self {

@@ -47,6 +47,7 @@ fn order_follows_needs_and_else_the_file() {
     assert!(plan.graph().reaches(StageIdx(3), StageIdx(2)));
     assert!(!plan.graph().reaches(StageIdx(2), StageIdx(3)));
     assert_eq!(plan.graph().reversed().needs(StageIdx(2)), [StageIdx(0)]);
+    assert_eq!(plan.graph().depths(), [1, 0, 0, 2]);
 }
 
 #[test]

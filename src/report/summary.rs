@@ -19,6 +19,7 @@ pub fn summary(view: &RunView, next: &NextSteps) -> String {
     let Some(finished) = &view.finished else { return String::new() };
     let mut parts = vec![headline(view, &finished.verdict)];
     parts.extend(view.stages.iter().filter_map(failure));
+    parts.extend(failure_beside(view, &finished.verdict));
     let settled_at_once = finished.verdict.is_success() && finished.changes.nothing_done();
     if !settled_at_once {
         parts.push(table(view));
@@ -113,6 +114,18 @@ fn failure(stage: &StageView) -> Option<String> {
     }
     lines.extend(stage.causes.iter().map(cause_text));
     Some(lines.join("\n").replace('\n', "\n  "))
+}
+
+/// Returns why a run failed all of whose stages settled: what left the plan does not go.
+fn failure_beside(view: &RunView, verdict: &Verdict) -> Option<String> {
+    if view.stages.iter().any(|stage| stage.verdict().is_none_or(|verdict| !verdict.is_success())) {
+        return None;
+    }
+    match verdict {
+        Verdict::Failed { reason } => Some(Ink::Strong.paint(reason)),
+        Verdict::TimedOut { waiting_for } => Some(waiting_for.join("\n")),
+        Verdict::Succeeded | Verdict::Skipped { .. } | Verdict::Cancelled => None,
+    }
 }
 
 /// Returns the stages, one a line, with start, time and what was done.

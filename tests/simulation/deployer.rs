@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use tokio::time::Instant;
 use wesago::clock::Clock;
 use wesago::cluster::Cluster;
-use wesago::engine::{Emitter, Engine, EngineError, Holder, Life, RunIdentity, SecretSources};
+use wesago::engine::{DeployOptions, Emitter, Engine, EngineError, Holder, Life, RunIdentity, SecretSources};
 use wesago::entropy::Entropy;
 use wesago::event::{CancelReason, Event, Verdict};
 use wesago::plan::{Plan, SecretSource};
@@ -210,7 +210,9 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
     let interrupts = Box::pin(interrupts.chain(futures::stream::pending()));
     let work = async {
         match command {
-            Command::Deploy => engine.deploy(plan, &values, interrupts, &mut emitter).await,
+            Command::Deploy => {
+                engine.deploy(plan, &DeployOptions::default(), &values, interrupts, &mut emitter).await
+            }
             Command::Teardown { delete_data } => {
                 engine.teardown(plan, delete_data, interrupts, &mut emitter).await
             }

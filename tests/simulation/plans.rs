@@ -1,6 +1,6 @@
 //! Random applications: a DAG of stages with objects of many kinds, and later editions of the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -107,8 +107,16 @@ impl Application {
         Self { stages: vec![StageDraft { id, needs, objects, deadline }], secret: false, ruled: false }
     }
 
-    /// Changes some contents.
+    /// Changes some contents, and takes some objects out.
     pub(crate) fn change(&mut self, random: &mut Random) {
+        let drafts = self.stages.iter().flat_map(|stage| &stage.objects);
+        // By name: a check asks the Service of a Deployment of the same name.
+        let names: BTreeSet<String> = drafts.map(|draft| draft.name.clone()).collect();
+        let leaving: BTreeSet<String> = names.into_iter().filter(|_| random.chance(150)).collect();
+        for stage in &mut self.stages {
+            stage.objects.retain(|draft| !leaving.contains(&draft.name));
+        }
+        self.secret &= !random.chance(100);
         for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects) {
             if random.chance(400) && draft.kind != "PersistentVolumeClaim" {
                 draft.edition += 1;

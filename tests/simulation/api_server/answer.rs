@@ -154,6 +154,10 @@ impl Refusal {
         Self::new(422, "Invalid", message).about(kind, name, &[cause])
     }
 
+    pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
+        Self::new(422, "Invalid", message)
+    }
+
     pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)
     }

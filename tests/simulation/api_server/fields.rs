@@ -80,6 +80,17 @@ impl FieldSet {
         Value::Object(map)
     }
 
+    /// Returns the set that `fieldsV1` tells.
+    pub(crate) fn from_json(fields: &Value) -> Self {
+        let map = fields.as_object().cloned().unwrap_or_default();
+        let member = map.is_empty() || map.contains_key(".");
+        let children = map.into_iter().filter(|(edge, _)| edge != ".");
+        let children = children.map(|(edge, child)| (edge, Self::from_json(&child)));
+        let mut set = Self { member, children: children.collect() };
+        set.member |= set.children.is_empty();
+        set
+    }
+
     /// Returns the paths of the members, as conflicts name them: `.spec.containers[name="a"].image`.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();

@@ -159,6 +159,9 @@ impl ApiServer {
                 }
                 store.apply(&writer, kind, key, &request.body, query.get("force") == Some("true"))?
             }
+            Method::PATCH if request.content_type == "application/json-patch+json" => {
+                store.patch(&writer, kind, key, &request.body)?
+            }
             Method::PATCH => {
                 let stored = store.objects.get(key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
                 let mut object = stored.object.clone();

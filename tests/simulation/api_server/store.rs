@@ -40,6 +40,21 @@ pub(crate) struct Manager {
     pub(crate) fields: FieldSet,
 }
 
+impl Manager {
+    /// Returns the manager an entry of `managedFields` tells of.
+    pub(crate) fn from_entry(entry: &Value) -> Self {
+        let text = |field: &str| entry[field].as_str().unwrap_or_default();
+        let subresource = ["scale", "status"].into_iter().find(|known| text("subresource") == *known);
+        Self {
+            name: text("manager").to_owned(),
+            operation: if text("operation") == "Apply" { "Apply" } else { "Update" },
+            subresource: subresource.unwrap_or_default(),
+            time: text("time").parse().unwrap(),
+            fields: FieldSet::from_json(&entry["fieldsV1"]),
+        }
+    }
+}
+
 /// An object, without its `managedFields`, and its managers.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {

@@ -163,6 +163,35 @@ impl Store {
         self.replace(writer, kind, key, object, managers, false)
     }
 
+    /// PATCH with `application/json-patch+json`: all of it or nothing. It may say itself who owns what, by
+    /// the whole list of `managedFields`.
+    pub(crate) fn patch(
+        &mut self,
+        writer: &Writer<'_>,
+        kind: &Kind,
+        key: &Key,
+        operations: &Value,
+    ) -> Written {
+        let Some(stored) = self.objects.get(key) else { return Err(Refusal::not_found(kind, &key.name)) };
+        let mut object = (*stored.rendered).clone();
+        let before = object["metadata"]["managedFields"].clone();
+        let operations: json_patch::Patch = serde_json::from_value(operations.clone())
+            .map_err(|cause| Refusal::bad_request(format!("error decoding patch: {cause}")))?;
+        json_patch::patch(&mut object, &operations)
+            .map_err(|cause| Refusal::unprocessable(format!("the server rejected our request: {cause}")))?;
+        let entries = object["metadata"]["managedFields"].clone();
+        if entries == before {
+            return self.update(writer, kind, key, object);
+        }
+        let told = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if told != stored.object["metadata"]["resourceVersion"].as_str().unwrap_or_default() {
+            return Err(Refusal::modified(kind, &key.name));
+        }
+        let managers = entries.as_array().into_iter().flatten().map(Manager::from_entry).collect();
+        tidy(&mut object);
+        self.replace(writer, kind, key, object, managers, false)
+    }
+
     /// PUT that says itself who owns what, as the API allows.
     pub(crate) fn update_managed(
         &mut self,

@@ -1,4 +1,5 @@
-//! Promise "order": no object of a stage is written before every stage it needs has settled.
+//! Promise "order": no object of a stage is written before every stage it needs has settled, and nothing
+//! that has left the plan goes before all of it is there.
 
 use super::{Evidence, names, succeeded};
 use crate::deployer::{Command, Run};
@@ -12,7 +13,16 @@ fn of_run(evidence: &Evidence, run: &Run) -> Vec<String> {
     let mut broken = Vec::new();
     for (at, request) in evidence.writes(run.id) {
         let found = run.plan.objects().find(|(_, object)| names(request, object));
-        let Some((stage, object)) = found else { continue };
+        let Some((stage, object)) = found else {
+            let all = run.plan.stages().iter().all(|stage| {
+                evidence.events(run.id).any(|(told, event)| told < at && succeeded(event) == Some(&stage.id))
+            });
+            let is_prune = request.method == http::Method::DELETE && !request.path.contains("/leases/");
+            if is_prune && run.command == Command::Deploy && !all {
+                broken.push(format!("order: run {}: {} was pruned too early", run.id, request.path));
+            }
+            continue;
+        };
         let before = match run.command {
             Command::Deploy => run.plan.needs(stage),
             Command::Teardown { .. } => run.plan.dependents(stage),

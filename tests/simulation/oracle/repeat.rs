@@ -11,6 +11,7 @@ use wesago::plan::StageIdx;
 use super::ownership::{labelled, members};
 use super::truth::holds;
 use super::{Evidence, is_peaceful, key_of};
+use crate::api_server::Key;
 use crate::deployer::{Command, Run};
 use crate::hands::SOMEBODY;
 use crate::plans::NAMESPACE;
@@ -71,10 +72,30 @@ fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
     for orphan in labelled.difference(&members) {
         broken.push(format!("crash: run {}: {orphan} is ours and not in the inventory", run.id));
     }
+    let planned: BTreeSet<Key> = run.plan.objects().map(|(_, object)| key_of(&object.reference())).collect();
+    for left in labelled.difference(&planned).filter(|left| !may_stay(evidence, run, left, version)) {
+        broken.push(format!("prune: run {}: {left} has left the plan and is still there", run.id));
+    }
     for lost in members.difference(&labelled) {
         broken.push(format!("crash: run {}: {lost} is in the inventory and not there", run.id));
     }
     broken
+}
+
+/// Returns true for what stays though it is not in the plan: data, a definition whose objects stay, and all
+/// of it when the plan is empty.
+fn may_stay(evidence: &Evidence, run: &Run, key: &Key, version: u64) -> bool {
+    if run.plan.objects().next().is_none() {
+        // An empty plan is a mistake more often than a wish.
+        return true;
+    }
+    let needed = run.plan.objects().any(|(_, object)| object.kind() == "Widget");
+    match key.kind.as_str() {
+        "PersistentVolumeClaim" => true,
+        "CustomResourceDefinition" => needed,
+        "Secret" => evidence.object_at(key, version).is_some_and(|secret| is_generated(&secret)),
+        _ => false,
+    }
 }
 
 /// A stage with something broken in it does not succeed, what needs it is skipped, all the rest is done.

@@ -1,0 +1,197 @@
+//! Removal: what a teardown takes apart, and what a deploy prunes because it has left the plan. Both go
+//! the same way: in groups, each of which begins when those that stand on it are really gone.
+//!
+//! ```text
+//! teardown  the stages of the plan, turned round; then what belongs to none
+//! prune     what has left the plan, the deepest of its former stages first
+//! left      what that is
+//! fate      does an object go, stay, or is it let go?
+//! rank      which kinds go first inside a group
+//! remove    the loop: delete, wait until gone, tell
+//! stuck     why an object does not go
+//! ```
+
+mod fate;
+mod left;
+mod prune;
+mod rank;
+mod remove;
+mod stuck;
+mod teardown;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use fate::{Fate, Keep};
+
+pub(super) use prune::{is_due, prune};
+pub(super) use remove::remove;
+pub(super) use teardown::{close, work_out};
+
+use super::EngineError;
+use super::retry::Tools;
+use super::session::{Session, ask, resource};
+use crate::cluster::{Resource, Scope};
+use crate::event::Verdict;
+use crate::inventory::{Inventory, PART_OF, owned_fields};
+use crate::object::{GroupKind, Object, ObjectRef, Uid};
+use crate::plan::{StageId, StageIdx};
+use fate::{Facts, fate};
+
+/// One object of a removal.
+#[derive(Clone, Debug)]
+struct Victim {
+    object: ObjectRef,
+    uid: Uid,
+    resource: Resource,
+    fate: Fate,
+}
+
+/// Objects that go together.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    /// The stage they belong to, if to one.
+    stage: Option<StageId>,
+    /// The groups that must be gone first.
+    waits_for: Vec<StageIdx>,
+    /// How long their end may take.
+    deadline: Option<Duration>,
+    victims: Vec<Victim>,
+}
+
+/// What is removed, and what stays.
+#[derive(Clone, Debug, Default)]
+pub struct Removal {
+    groups: Vec<Group>,
+    /// The groups in the order in which a person reads them: what goes first, first.
+    order: Vec<usize>,
+    /// Members that are no longer there: nothing is left to do but to forget them.
+    gone: Vec<ObjectRef>,
+}
+
+impl Removal {
+    /// Returns every object with what happens to it, in the order of the deletion.
+    pub fn fates(&self) -> impl Iterator<Item = (&ObjectRef, &Fate)> {
+        let groups = self.order.iter().filter_map(|&group| self.groups.get(group));
+        groups.flat_map(|group| &group.victims).map(|victim| (&victim.object, &victim.fate))
+    }
+
+    fn victims(&self) -> impl Iterator<Item = &Victim> {
+        self.groups.iter().flat_map(|group| &group.victims)
+    }
+
+    /// Returns true when nothing is there to delete.
+    pub fn is_empty(&self) -> bool {
+        !self.fates().any(|(_, fate)| *fate == Fate::Goes)
+    }
+
+    /// Returns true when nothing is to be done, not even in the inventory: what there is stays.
+    fn is_idle(&self) -> bool {
+        let stays = |(_, fate): (&ObjectRef, &Fate)| matches!(fate, Fate::Stays(keep) if keep.is_member());
+        self.gone.is_empty() && self.fates().all(stays)
+    }
+}
+
+/// Returns the verdict of a removal, given what should be gone and is not.
+pub(super) fn still_there(verdict: Verdict, left: &[ObjectRef]) -> Verdict {
+    if left.is_empty() || !verdict.is_success() {
+        return verdict;
+    }
+    let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+    Verdict::Failed { reason: format!("still there: {}", left.join(", ")) }
+}
+
+/// Returns an object as a victim; `None` for one that has no life.
+fn victim(session: &Session, object: &Object, fate: Fate) -> Result<Option<Victim>, EngineError> {
+    let Some(uid) = object.uid() else { return Ok(None) };
+    let resource = resource(&session.catalog, &object.reference().group_kind())?.clone();
+    Ok(Some(Victim { object: object.reference(), uid, resource, fate }))
+}
+
+/// Counts, for each of the definitions, the objects of its kind that are not among those that go: nobody
+/// may erase them by the way (readiness.md 4.1).
+async fn instances(
+    tools: &Tools,
+    session: &Session,
+    definitions: impl Iterator<Item = &Object>,
+    goes: impl Fn(&Object) -> bool,
+) -> Result<BTreeMap<ObjectRef, usize>, EngineError> {
+    let mut counts = BTreeMap::new();
+    for definition in definitions.filter(|object| object.kind() == "CustomResourceDefinition") {
+        let kind = GroupKind {
+            group: definition.text("/spec/group").to_owned(),
+            kind: definition.text("/spec/names/kind").to_owned(),
+        };
+        // A kind that is not served has no objects.
+        let Some(resource) = session.catalog.preferred(&kind) else { continue };
+        let scope = Scope {
+            resource: resource.clone(),
+            namespace: None,
+            labels: None,
+            fields: None,
+            metadata_only: true,
+        };
+        let listing =
+            match ask(tools, &format!("list {}", resource.plural), || tools.cluster.list(&scope)).await {
+                Err(EngineError::Request { error, .. }) if error.is_not_found() => continue,
+                answer => answer?,
+            };
+        let others = listing.objects.iter().filter(|object| !goes(object)).count();
+        counts.insert(definition.reference(), others);
+    }
+    Ok(counts)
+}
+
+/// Returns true for an object that carries the label of the plan's set.
+fn is_ours(session: &Session, object: &Object) -> bool {
+    object.label(PART_OF) == Some(session.inventory.id().as_str())
+}
+
+/// Returns what happens to an object that carries our label. One that nobody remembers writing, and that
+/// has no entry of ours, is a copy of one of ours: whoever copied it copied the label, too.
+fn fate_of_labelled(inventory: &Inventory, object: &Object, facts: &Facts) -> Fate {
+    let is_copy = !inventory.contains(&object.reference()) && owned_fields(object).is_none();
+    match fate(object, facts) {
+        Fate::Goes | Fate::IsLetGo { .. } if is_copy => Fate::Stays(Keep::NeverWritten),
+        fate => fate,
+    }
+}
+
+/// Returns the claims that a StatefulSet has made: they carry no label of ours, outlive their set, and are
+/// found by the set's selector and their name (`TEMPLATE-SET-ORDINAL`,
+/// `controller/statefulset/stateful_set_utils.go`).
+async fn volume_claims(tools: &Tools, session: &Session, set: &Object) -> Result<Vec<Object>, EngineError> {
+    let templates = set.get("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    let prefixes: Vec<String> = templates
+        .into_iter()
+        .flatten()
+        .filter_map(|template| Some(format!("{}-{}-", template["metadata"]["name"].as_str()?, set.name())))
+        .collect();
+    let labels = set.get("/spec/selector/matchLabels").and_then(Value::as_object);
+    let selector = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let labels = selector.collect::<Vec<_>>().join(",");
+    if set.kind() != "StatefulSet" || prefixes.is_empty() || labels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kind = GroupKind { group: String::new(), kind: "PersistentVolumeClaim".to_owned() };
+    let scope = Scope {
+        resource: resource(&session.catalog, &kind)?.clone(),
+        namespace: set.namespace().map(str::to_owned),
+        labels: Some(labels),
+        fields: None,
+        metadata_only: false,
+    };
+    let found = ask(tools, "list persistentvolumeclaims", || tools.cluster.list(&scope)).await?;
+    let made_by_set = |claim: &Object| {
+        prefixes.iter().any(|prefix| {
+            let ordinal = claim.name().strip_prefix(prefix.as_str()).unwrap_or_default();
+            !ordinal.is_empty() && ordinal.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    Ok(found.objects.into_iter().filter(made_by_set).collect())
+}

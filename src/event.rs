@@ -1,10 +1,14 @@
 //! L2: what happens in a run. One stream of events feeds the terminal, the plain lines, the JSON output
 //! and the record on disk; nothing else is told to anybody.
 
+mod forecast;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use forecast::{Certainty, Forecast, ObjectForecast, Prospect};
 
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
@@ -32,6 +36,8 @@ pub struct Event {
 pub enum EventKind {
     /// The first event of every run.
     RunStarted(RunStarted),
+    /// What the deploy is about to do; nothing is written yet.
+    Foreseen(Forecast),
     /// The last need of a stage has settled; its objects are being written.
     StageStarted {
         /// The stage.

@@ -233,6 +233,11 @@ impl Inventory {
         self.members.is_empty()
     }
 
+    /// Returns true when the last write of the object sent exactly this.
+    pub fn was_applied(&self, wanted: &Object) -> bool {
+        self.record(&wanted.reference()).is_some_and(|record| record.applied == Hash::of(wanted.value()))
+    }
+
     /// Returns true when sending `wanted` would change nothing of `live`: the three equalities of the
     /// module's header.
     pub fn proves_unchanged(&self, wanted: &Object, live: &Object) -> bool {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! L0 object clock entropy problem arbitrary   objects and their statuses; time; places in text
-//! L1 plan yaml readiness diagnosis   the DAG; YAML as kubectl reads it; is an object ready, and why not?
+//! L1 plan yaml readiness diagnosis difference   the DAG; YAML; is it ready; why not; how do two differ?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
 //! L4 engine                          the loop: write, observe, settle, remove
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod cluster;
 pub mod compose;
 pub mod diagnosis;
+pub mod difference;
 pub mod engine;
 pub mod entropy;
 pub mod event;

@@ -84,7 +84,8 @@ fn help_names_the_commands_and_every_exit_code() {
 
     Commands:
       deploy    Write, wait and settle, in the order of the plan
-      status    Show what is there, and whether it is ready
+      diff      Show what a deploy would do, field by field, and write nothing
+      status    Show what is there, whether it is ready, and what somebody else has touched
       teardown  Remove in reverse order; volumes and generated secrets stay unless --delete-data
       render    Print the objects as they would be sent, without asking a cluster
       graph     Print the stages and what each waits for
@@ -103,7 +104,7 @@ fn help_names_the_commands_and_every_exit_code() {
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
-      7    differences found (status)
+      7    differences found (diff, status)
       8    locked by another deploy
       130  interrupted (Ctrl-C)
       143  terminated
@@ -128,8 +129,8 @@ fn help_of_deploy() {
           --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --delete-data        Remove volumes, generated secrets and namespaces that left the plan, too
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing
@@ -145,7 +146,7 @@ fn help_of_deploy() {
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
-      7    differences found (status)
+      7    differences found (diff, status)
       8    locked by another deploy
       130  interrupted (Ctrl-C)
       143  terminated
@@ -170,8 +171,8 @@ fn help_of_teardown() {
           --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --delete-data        Remove volumes, generated secrets and the namespace too
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing
@@ -187,7 +188,7 @@ fn help_of_teardown() {
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
-      7    differences found (status)
+      7    differences found (diff, status)
       8    locked by another deploy
       130  interrupted (Ctrl-C)
       143  terminated

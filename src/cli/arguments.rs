@@ -24,7 +24,10 @@ pub(crate) enum Command {
     /// Write, wait and settle, in the order of the plan
     #[command(after_help = EXIT_CODES)]
     Deploy(Deploy),
-    /// Show what is there, and whether it is ready
+    /// Show what a deploy would do, field by field, and write nothing
+    #[command(after_help = EXIT_CODES)]
+    Diff(Diff),
+    /// Show what is there, whether it is ready, and what somebody else has touched
     #[command(after_help = EXIT_CODES)]
     Status(Status),
     /// Remove in reverse order; volumes and generated secrets stay unless --delete-data
@@ -93,6 +96,21 @@ pub(crate) struct Deploy {
     pub(super) run: RunArguments,
 }
 
+/// `wesago diff`
+#[derive(Args, Debug)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// Show what a deploy with --delete-data would do
+    #[arg(long)]
+    pub(super) delete_data: bool,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = DiffOutput::Text, value_name = "FORMAT")]
+    pub(super) output: DiffOutput,
+}
+
 /// `wesago status`
 #[derive(Args, Debug)]
 pub(crate) struct Status {
@@ -100,6 +118,9 @@ pub(crate) struct Status {
     pub(super) plan: PlanArguments,
     #[command(flatten)]
     pub(super) cluster: ClusterArguments,
+    /// Show it again whenever it changes, until Ctrl-C
+    #[arg(short, long)]
+    pub(super) watch: bool,
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub(super) output: Output,
@@ -146,6 +167,17 @@ pub(crate) enum Output {
     Text,
     /// For a program: one JSON event a line (deploy, teardown), one JSON document (status).
     Json,
+}
+
+/// What `diff` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffOutput {
+    /// For a person.
+    Text,
+    /// For a program: one JSON document.
+    Json,
+    /// For a comment under a pull request.
+    Markdown,
 }
 
 /// What `graph` writes.

@@ -15,7 +15,7 @@ Exit codes:
   4    the cluster cannot be reached, or forbids it
   5    a stage failed
   6    a stage was not ready in time
-  7    differences found (status)
+  7    differences found (diff, status)
   8    locked by another deploy
   130  interrupted (Ctrl-C)
   143  terminated";
@@ -170,6 +170,15 @@ impl From<EngineError> for Failure {
                 failure.causes.push(cause.clone());
                 failure.hint("give the key a source in the plan's `secrets:`, or set the variable it names")
             }
+            EngineError::TooManyDeletions { objects, .. } => {
+                let mut failure = failure(Exit::PlanInvalid);
+                failure.causes.extend(objects.iter().map(|object| format!("{object} has left the plan")));
+                failure.hint(format!(
+                    "is it the right plan for this cluster? `--max-deletions {}` lets them go",
+                    objects.len()
+                ))
+            }
+            EngineError::NotConfirmed => failure(Exit::Usage),
             EngineError::Locked { since, .. } => {
                 let mut failure = failure(Exit::Locked);
                 if let Some(since) = since {
@@ -191,6 +200,7 @@ mod tests {
     use crate::cluster::ApiError;
     use crate::engine::EngineError;
     use crate::event::{CancelReason, Verdict};
+    use crate::object::ObjectRef;
 
     #[test]
     fn every_code_is_documented() {
@@ -219,6 +229,25 @@ mod tests {
         assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::Terminate)), Exit::Terminated);
         assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::SecondInterrupt)), Exit::Interrupted);
         assert_eq!(Exit::of_run(&Verdict::Succeeded, Some(CancelReason::Interrupt)), Exit::Done);
+    }
+
+    #[test]
+    fn a_prune_that_runs_away_is_told_with_its_names() {
+        let object = |name: &str| ObjectRef {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".into()),
+            name: name.into(),
+        };
+        let error = EngineError::TooManyDeletions { objects: vec![object("a"), object("b")], limit: 1 };
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit, Exit::PlanInvalid);
+        insta::assert_snapshot!(failure.render(), @"
+        error: the deploy would delete 2 objects, and 1 may go
+          caused by: ConfigMap/a has left the plan
+          caused by: ConfigMap/b has left the plan
+        hint: is it the right plan for this cluster? `--max-deletions 2` lets them go
+        ");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod arguments;
 mod context;
 mod deploy;
+mod diff;
 mod exit;
 mod graph;
 mod load;
@@ -48,6 +49,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
     let context = Context::read().map_err(|cause| Failure::new(Exit::Usage, cause))?;
     match &arguments.command {
         Command::Deploy(deploy) => Box::pin(deploy::run(deploy, &context)).await,
+        Command::Diff(diff) => Box::pin(diff::run(diff, &context)).await,
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
         Command::Render(render) => render::run(render, output::stderr_is_coloured()),

@@ -1,5 +1,5 @@
-//! `wesago status`: what is there of a plan, and is it ready. One row an object, grouped by stage; as JSON
-//! one document.
+//! `wesago status`: what is there of a plan, is it ready, and who has touched it. One row an object, grouped
+//! by stage, then the fields that are not as we left them; as JSON one document.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,25 +8,84 @@ use super::arguments::{Output, Status};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::print;
-use super::session::open;
-use crate::engine::StatusRow;
+use super::session::{Ready, open};
+use super::signals::cancels;
+use crate::engine::{Drift, Since, StatusRow, Watched};
 use crate::readiness::Readiness;
-use crate::report::{Ink, padded, readiness_words, width};
+use crate::report::{Ink, cut, padded, readiness_words, width};
+
+/// The most columns of one value.
+const VALUE_WIDTH: usize = 60;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Status, context: &Context) -> Result<Exit, Failure> {
     let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    if arguments.watch {
+        return watch(arguments, context, &ready).await;
+    }
     let rows = ready.engine.status(&ready.loaded.composed.plan).await?;
     let now = context.clock.now();
-    let all_current = rows.iter().all(|row| matches!(row.readiness, Readiness::Current { .. }));
+    let (all_current, drifted) = (rows.iter().all(is_current), rows.iter().any(is_drifted));
     match arguments.output {
-        Output::Text => print(&format!("{}\n{}\n", table(&rows, now), total(&rows)))?,
+        Output::Text => print(&page(&rows, now))?,
         Output::Json => {
             let rows: Vec<Value> = rows.iter().map(|row| document(row, now)).collect();
-            print(&format!("{:#}\n", json!({"ready": all_current, "objects": rows})))?;
+            let document = json!({"ready": all_current, "drifted": drifted, "objects": rows});
+            print(&format!("{document:#}\n"))?;
         }
     }
-    Ok(if all_current { Exit::Done } else { Exit::Differences })
+    Ok(if all_current && !drifted { Exit::Done } else { Exit::Differences })
+}
+
+/// Shows the status at every change: on a terminal in the place of the one before, else below it.
+async fn watch(arguments: &Status, context: &Context, ready: &Ready) -> Result<Exit, Failure> {
+    let cancels = cancels()
+        .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
+    let show = |watched: &Watched| {
+        let now = context.clock.now();
+        let text = match arguments.output {
+            Output::Json => {
+                let rows: Vec<Value> = watched.rows.iter().map(|row| document(row, now)).collect();
+                let ready = watched.rows.iter().all(is_current);
+                let drifted = watched.rows.iter().any(is_drifted);
+                let document =
+                    json!({"ready": ready, "drifted": drifted, "trouble": watched.trouble, "objects": rows});
+                format!("{document}\n")
+            }
+            Output::Text => {
+                let trouble = watched.trouble.iter().map(|trouble| {
+                    format!("{} may be out of date: {trouble}\n", Ink::Notice.paint("warning:"))
+                });
+                let page = page(&watched.rows, now) + &trouble.collect::<String>();
+                if context.stdout_is_terminal { redrawn(&page) } else { format!("{page}\n") }
+            }
+        };
+        // A reader that is gone ends the program by its signal, not here.
+        let _reader_is_gone = print(&text);
+    };
+    ready.engine.watch(&ready.loaded.composed.plan, cancels, show).await?;
+    Ok(Exit::Interrupted)
+}
+
+/// Returns a page as it is drawn over the one before: from the upper left corner, each line to its end,
+/// then the rest of the screen. Nothing is cleared first, so nothing flickers.
+fn redrawn(page: &str) -> String {
+    format!("\u{1b}[H{}\u{1b}[J", page.replace('\n', "\u{1b}[K\n"))
+}
+
+fn is_current(row: &StatusRow) -> bool {
+    matches!(row.readiness, Readiness::Current { .. })
+}
+
+fn is_drifted(row: &StatusRow) -> bool {
+    row.since.as_ref().is_some_and(Since::is_drift)
+}
+
+/// Returns all that is told to a person.
+fn page(rows: &[StatusRow], now: Timestamp) -> String {
+    let drift: String = rows.iter().map(|row| drift_text(row, now)).collect();
+    let drift = if drift.is_empty() { drift } else { format!("\n{drift}") };
+    format!("{}\n{drift}{}\n", table(rows, now), total(rows))
 }
 
 /// Returns the rows in columns as kubectl shows them: no borders, a stage named once.
@@ -53,9 +112,44 @@ fn table(rows: &[StatusRow], now: Timestamp) -> String {
 
 /// Returns the last line: how many objects are ready.
 fn total(rows: &[StatusRow]) -> String {
-    let current = rows.iter().filter(|row| matches!(row.readiness, Readiness::Current { .. })).count();
-    let line = format!("\n{current} of {} objects ready", rows.len());
-    if current == rows.len() { Ink::Good.paint(&line) } else { Ink::Notice.paint(&line) }
+    let current = rows.iter().filter(|row| is_current(row)).count();
+    let drifted = rows.iter().filter(|row| is_drifted(row)).count();
+    let touched = if drifted > 0 { format!(", {drifted} touched by somebody else") } else { String::new() };
+    let line = format!("\n{current} of {} objects ready{touched}", rows.len());
+    if current == rows.len() && drifted == 0 { Ink::Good.paint(&line) } else { Ink::Notice.paint(&line) }
+}
+
+/// Returns the fields of an object that are not as we left it, one a line; empty when all are.
+fn drift_text(row: &StatusRow, now: Timestamp) -> String {
+    let Some(since) = row.since.as_ref().filter(|since| !since.fields.is_empty()) else {
+        return String::new();
+    };
+    let line = |drift: &Drift| format!("    {}\n", field_text(drift, now));
+    let lines: String = since.fields.iter().map(line).collect();
+    format!("{}\n{lines}", Ink::Strong.paint(&row.object.to_string()))
+}
+
+/// Returns `.spec.replicas: ours 2, theirs 5, by kubectl-edit 3m ago`.
+fn field_text(drift: &Drift, now: Timestamp) -> String {
+    let show = |value: &Option<Value>| match value {
+        Some(Value::String(text)) if text.starts_with("<hidden") => text.clone(),
+        Some(value) => cut(&value.to_string(), VALUE_WIDTH),
+        None => "gone".to_owned(),
+    };
+    let (ours, theirs) = (show(&drift.ours), show(&drift.theirs));
+    let values = if drift.ours == drift.theirs {
+        format!("still {ours}, but no longer ours")
+    } else {
+        format!("ours {ours}, theirs {theirs}")
+    };
+    let by = match (&drift.manager, drift.time) {
+        (Some(manager), Some(time)) => {
+            format!("by {manager} {} ago", span(elapsed_seconds(time, now)))
+        }
+        (Some(manager), None) => format!("by {manager}"),
+        (None, _) => "by nobody who left a name".to_owned(),
+    };
+    format!("{}: {values}, {by}", drift.field)
 }
 
 fn state(row: &StatusRow) -> (&'static str, Ink) {
@@ -79,13 +173,37 @@ fn reason(row: &StatusRow) -> String {
         Readiness::Terminating { .. } => readiness_words(&row.object, &row.readiness),
         Readiness::NotFound => String::new(),
     };
-    let parts = [reason, row.note.clone().unwrap_or_default()];
+    let parts = [reason, row.note.clone().unwrap_or_default(), touched(row)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// Returns what somebody else has done to an object, and whether a deploy would write it.
+fn touched(row: &StatusRow) -> String {
+    let Some(since) = &row.since else { return String::new() };
+    let mut parts = Vec::new();
+    if since.is_another_life {
+        parts.push("made anew by somebody else".to_owned());
+    }
+    match since.fields.len() {
+        0 => {}
+        1 => parts.push("1 field touched by somebody else".to_owned()),
+        number => parts.push(format!("{number} fields touched by somebody else")),
+    }
+    if since.is_touched {
+        parts.push("touched by somebody else, and put back".to_owned());
+    }
+    if since.plan_changed {
+        parts.push("the plan says something else by now: `wesago diff` shows what".to_owned());
+    }
+    parts.join("; ")
 }
 
 /// Returns how long the object has been there, as kubectl says it: `45s`, `12m`, `3h`, `9d`.
 fn age(row: &StatusRow, now: Timestamp) -> String {
-    let Some(seconds) = seconds(row, now) else { return "-".to_owned() };
+    seconds(row, now).map_or_else(|| "-".to_owned(), span)
+}
+
+fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7_200 => format!("{}m", seconds / 60),
@@ -95,8 +213,12 @@ fn age(row: &StatusRow, now: Timestamp) -> String {
 }
 
 fn seconds(row: &StatusRow, now: Timestamp) -> Option<u64> {
-    // A server whose clock is ahead of ours made it "in the future": that is now.
-    row.created_at.map(|made| u64::try_from(now.duration_since(made).as_secs()).unwrap_or(0))
+    row.created_at.map(|made| elapsed_seconds(made, now))
+}
+
+fn elapsed_seconds(then: Timestamp, now: Timestamp) -> u64 {
+    // A server whose clock is ahead of ours tells of the future: that is now.
+    u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0)
 }
 
 fn document(row: &StatusRow, now: Timestamp) -> Value {
@@ -107,6 +229,7 @@ fn document(row: &StatusRow, now: Timestamp) -> Value {
         "created_at": row.created_at,
         "age_s": seconds(row, now),
         "note": row.note,
+        "since": row.since,
     })
 }
 
@@ -114,8 +237,10 @@ fn document(row: &StatusRow, now: Timestamp) -> Value {
 mod tests {
     use jiff::Timestamp;
 
-    use super::{document, table, total};
-    use crate::engine::StatusRow;
+    use serde_json::json;
+
+    use super::{document, page};
+    use crate::engine::{Drift, Since, StatusRow};
     use crate::object::ObjectRef;
     use crate::plan::StageId;
     use crate::readiness::Readiness;
@@ -135,6 +260,7 @@ mod tests {
             readiness,
             created_at: created_at.parse().ok(),
             note: None,
+            since: None,
         }
     }
 
@@ -169,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_table_has_a_row_an_object_and_names_a_stage_once() {
-        let text = format!("{}\n{}", table(&rows(), now()), total(&rows()));
+        let text = page(&rows(), now());
         insta::assert_snapshot!(anstream::adapter::strip_str(&text), @"
         STAGE               OBJECT                STATE        AGE  REASON
         databases/postgres  Service/postgres      ready        45s
@@ -184,7 +310,46 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_touched_is_told_with_its_fields() {
+        let drift = |field: &str, ours, theirs, manager: Option<&str>| Drift {
+            field: field.into(),
+            ours,
+            theirs,
+            manager: manager.map(str::to_owned),
+            time: manager.and("2026-11-23T19:57:00Z".parse().ok()),
+        };
+        let mut rows = rows();
+        let fields = vec![
+            drift(".spec.replicas", Some(json!(2)), Some(json!(5)), Some("kubectl-edit")),
+            drift(".spec.paused", Some(json!(true)), Some(json!(true)), Some("thief (scale)")),
+            drift(".data.a", Some(json!("1")), None, None),
+            drift(".data.b", Some(json!("<hidden 1a2b3c>")), Some(json!("<hidden 4d5e6f>")), Some("x")),
+        ];
+        rows[1].since = Some(Since { fields, ..Since::default() });
+        rows[2].since = Some(Since { is_touched: true, ..Since::default() });
+        rows[3].since = Some(Since { is_another_life: true, ..Since::default() });
+        rows[4].since = Some(Since { plan_changed: true, ..Since::default() });
+        insta::assert_snapshot!(anstream::adapter::strip_str(&page(&rows, now())), @r#"
+        STAGE               OBJECT                STATE        AGE  REASON
+        databases/postgres  Service/postgres      ready        45s
+                            StatefulSet/postgres  in progress  12m  1 of 3 replicas ready; 4 fields touched by somebody else
+        migrate             Job/migrate           complete     3h   touched by somebody else, and put back
+        web                 Deployment/web        missing      -    made anew by somebody else
+                            Service/web           terminating  9d   is being deleted, held by example.org/hold; the plan says something else by now: `wesago diff` shows what
+        -                   Secret/shop-env       ready        0s   generated
+
+        StatefulSet/postgres
+            .spec.replicas: ours 2, theirs 5, by kubectl-edit 3m ago
+            .spec.paused: still true, but no longer ours, by thief (scale) 3m ago
+            .data.a: ours "1", theirs gone, by nobody who left a name
+            .data.b: ours <hidden 1a2b3c>, theirs <hidden 4d5e6f>, by x 3m ago
+
+        3 of 6 objects ready, 3 touched by somebody else
+        "#);
+    }
+
+    #[test]
     fn the_document_says_the_same() {
-        insta::assert_snapshot!(document(&rows()[1], now()), @r#"{"stage":"databases/postgres","object":{"group":"","kind":"StatefulSet","namespace":"shop","name":"postgres"},"readiness":{"state":"in-progress","reason":"1 of 3 replicas ready"},"created_at":"2026-11-23T19:48:00Z","age_s":720,"note":null}"#);
+        insta::assert_snapshot!(document(&rows()[1], now()), @r#"{"stage":"databases/postgres","object":{"group":"","kind":"StatefulSet","namespace":"shop","name":"postgres"},"readiness":{"state":"in-progress","reason":"1 of 3 replicas ready"},"created_at":"2026-11-23T19:48:00Z","age_s":720,"note":null,"since":null}"#);
     }
 }

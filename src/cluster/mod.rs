@@ -157,10 +157,28 @@ impl Cluster {
         resource: &Resource,
         wanted: &Object,
     ) -> Result<Written, ApiError> {
+        self.apply_query(resource, wanted, &[("fieldManager", manager), ("fieldValidation", "Strict")]).await
+    }
+
+    /// Asks what [`Cluster::apply`] would answer: the server authorizes, completes and checks the object as
+    /// ever, and keeps nothing of it (API concepts, "Dry-run").
+    ///
+    /// # Errors
+    /// As [`Cluster::apply`].
+    pub async fn dry_run(&self, resource: &Resource, wanted: &Object) -> Result<Written, ApiError> {
+        let query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict"), ("dryRun", "All")];
+        self.apply_query(resource, wanted, &query).await
+    }
+
+    async fn apply_query(
+        &self,
+        resource: &Resource,
+        wanted: &Object,
+        query: &[(&str, &str)],
+    ) -> Result<Written, ApiError> {
         let path = resource.path(wanted.namespace(), Some(wanted.name()));
-        let query = [("fieldManager", manager), ("fieldValidation", "Strict")];
         let body = Some(("application/apply-patch+yaml", wanted.value().to_string()));
-        let (status, value, warnings) = self.json(request(Method::PATCH, &path, &query, body)).await?;
+        let (status, value, warnings) = self.json(request(Method::PATCH, &path, query, body)).await?;
         let change = if status == StatusCode::CREATED { Change::Created } else { Change::Configured };
         Ok(Written { object: object(value)?, change, warnings })
     }

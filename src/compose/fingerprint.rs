@@ -17,9 +17,28 @@ pub const CONFIG_ANNOTATION: &str = "wesago/config";
 
 /// The kind of object a pod reads settings from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum SourceKind {
+pub enum SourceKind {
+    /// A ConfigMap.
     ConfigMap,
+    /// A Secret.
     Secret,
+}
+
+/// What a pod reads: all of a ConfigMap or Secret, or one key of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Setting {
+    /// What it is read from.
+    pub kind: SourceKind,
+    /// The name of the ConfigMap or Secret.
+    pub name: String,
+    /// The key, or all of them.
+    pub key: Option<String>,
+}
+
+/// Returns what the pods of `object` read, each once.
+pub fn settings(object: &Object) -> BTreeSet<Setting> {
+    let references = references(object).into_iter();
+    references.map(|Reference { kind, name, key, .. }| Setting { kind, name, key }).collect()
 }
 
 /// One place where a pod reads settings.

@@ -37,7 +37,7 @@ mod variables;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use fingerprint::{CONFIG_ANNOTATION, Contents, fold_secrets};
+pub use fingerprint::{CONFIG_ANNOTATION, Contents, Setting, SourceKind, fold_secrets, settings};
 
 use crate::plan::Plan;
 use crate::problem::Problems;

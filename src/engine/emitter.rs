@@ -14,6 +14,7 @@ pub struct Emitter<'r> {
     next: u64,
     reporters: &'r mut Fanout,
     changes: ChangeCounts,
+    is_paused: bool,
     /// When each stage started, since the start of the run.
     started: BTreeMap<StageId, Duration>,
 }
@@ -21,7 +22,8 @@ pub struct Emitter<'r> {
 impl<'r> Emitter<'r> {
     /// Returns an emitter whose first event has number 0.
     pub fn new(clock: Clock, reporters: &'r mut Fanout) -> Self {
-        Self { clock, next: 0, reporters, changes: ChangeCounts::default(), started: BTreeMap::new() }
+        let (changes, started) = (ChangeCounts::default(), BTreeMap::new());
+        Self { clock, next: 0, reporters, changes, is_paused: false, started }
     }
 
     /// Stamps one event and hands it on.
@@ -41,9 +43,22 @@ impl<'r> Emitter<'r> {
         self.reporters.report(&stamped);
     }
 
+    /// Takes what is drawn off the terminal, for a question.
+    pub fn pause(&mut self) {
+        self.is_paused = true;
+        self.reporters.pause();
+    }
+
+    /// Lets the reporters draw again after a pause.
+    pub fn resume(&mut self) {
+        self.is_paused = false;
+    }
+
     /// Lets the reporters draw again.
     pub fn tick(&mut self) {
-        self.reporters.tick();
+        if !self.is_paused {
+            self.reporters.tick();
+        }
     }
 
     /// Returns the milliseconds since a stage started; 0 when it never did.

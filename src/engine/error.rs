@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::cluster::ApiError;
 use crate::inventory::NotOurs;
+use crate::object::ObjectRef;
 
 /// Why a command could not do its work at all. A stage that fails is a
 /// [`Verdict`](crate::event::Verdict), not an error.
@@ -31,6 +32,17 @@ pub enum EngineError {
         /// Why.
         cause: String,
     },
+    /// More of what is there would go than the deploy may delete.
+    #[error("the deploy would delete {}, and {limit} may go", crate::report::count(objects.len(), "object"))]
+    TooManyDeletions {
+        /// What would go.
+        objects: Vec<ObjectRef>,
+        /// How many may go.
+        limit: usize,
+    },
+    /// Whoever was asked did not say yes.
+    #[error("not confirmed; nothing was written")]
+    NotConfirmed,
     /// Another run holds the plan's lock.
     #[error("the plan is locked by {holder}")]
     Locked {

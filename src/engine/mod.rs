@@ -5,10 +5,13 @@
 //! deploy:    session ▶ namespace, inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
 //! teardown:  session ▶ the DAG turned round: delete, wait until gone ▶ inventory
 //! status:    session ▶ assess
+//! diff:      session ▶ dry runs of what is not proven equal
 //! ```
 
 mod around;
 mod deploy;
+mod diff;
+mod drift;
 mod emitter;
 mod error;
 mod explain;
@@ -26,9 +29,11 @@ mod stage;
 mod survey;
 mod tasks;
 mod vigil;
+mod watching;
 
 use futures::Stream;
 
+pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
 pub use identity::{Holder, Life, RunIdentity};
@@ -36,11 +41,16 @@ pub use options::DeployOptions;
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;
+pub use watching::Watched;
 
 use crate::clock::Clock;
 use crate::cluster::{Catalog, Cluster};
+use crate::compose::CONFIG_ANNOTATION;
+use crate::difference::Mask;
 use crate::entropy::Entropy;
-use crate::event::{CancelReason, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict};
+use crate::event::{
+    CancelReason, EventKind, Forecast, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict,
+};
 use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
 use deploy::Deploy;
@@ -268,7 +278,20 @@ impl Engine {
     pub async fn status(&self, plan: &Plan) -> Result<Vec<StatusRow>, EngineError> {
         let mut run = Run::new(self, futures::stream::pending());
         let tools = run.tools();
-        run.quietly(survey::survey(&tools, plan, self.clock.now())).await
+        let mask = Mask::keyed(self.entropy, CONFIG_ANNOTATION);
+        let survey = run.quietly(survey::Survey::read(&tools, plan)).await?;
+        Ok(survey.rows(&mask, self.clock.now()).0)
+    }
+
+    /// Returns what a deploy of the plan with these options would do. Writes nothing, and needs no lock.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster could not be read.
+    pub async fn diff(&self, plan: &Plan, options: &DeployOptions) -> Result<Forecast, EngineError> {
+        let mut run = Run::new(self, futures::stream::pending());
+        let tools = run.tools();
+        let mask = Mask::keyed(self.entropy, CONFIG_ANNOTATION);
+        run.quietly(diff::diff(&tools, plan, options, &mask)).await
     }
 
     /// Does everything that comes before the DAG.

@@ -28,6 +28,15 @@ pub trait SecretSources {
     fn value(&self, source: &SecretSource) -> Result<Option<Vec<u8>>, String>;
 }
 
+/// Stands for the values that are still to be made, where nothing is written: only their names count.
+pub(super) struct NotMade;
+
+impl SecretSources for NotMade {
+    fn value(&self, _: &SecretSource) -> Result<Option<Vec<u8>>, String> {
+        Ok(Some(b"not made yet".to_vec()))
+    }
+}
+
 /// The plan's Secrets as they are, and as they will be.
 #[derive(Default)]
 pub(super) struct Secrets {
@@ -35,6 +44,8 @@ pub(super) struct Secrets {
     pub contents: SecretContents,
     /// What has to be written.
     pub missing: Vec<(Object, Change)>,
+    /// The keys among it that were made just now, by the Secret's name.
+    pub made: BTreeMap<String, Vec<String>>,
     /// What is there already.
     pub complete: Vec<ObjectRef>,
 }
@@ -55,10 +66,11 @@ pub(super) async fn read(
         let name = reference(plan.namespace(), spec);
         let live = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
         let mut values = live.as_ref().map(contents_of).unwrap_or_default();
-        let filled = fill(spec, &mut values, sources)?;
-        match (filled, live) {
-            (false, Some(_)) => secrets.complete.push(name),
+        let made = fill(spec, &mut values, sources)?;
+        match (made.is_empty(), live) {
+            (true, Some(_)) => secrets.complete.push(name),
             (_, live) => {
+                secrets.made.insert(spec.name.clone(), made);
                 let change = if live.is_some() { Change::Configured } else { Change::Created };
                 secrets.missing.push((object(&session.inventory.id(), &name, &values)?, change));
             }
@@ -87,13 +99,13 @@ fn kind() -> GroupKind {
     GroupKind { group: String::new(), kind: "Secret".to_owned() }
 }
 
-/// Puts in what is missing and returns true when anything was.
+/// Puts in what is missing and returns its keys.
 fn fill(
     spec: &SecretSpec,
     values: &mut BTreeMap<String, Vec<u8>>,
     sources: &dyn SecretSources,
-) -> Result<bool, EngineError> {
-    let mut filled = false;
+) -> Result<Vec<String>, EngineError> {
+    let mut made = Vec::new();
     for key in &spec.keys {
         if values.contains_key(&key.key) {
             continue;
@@ -109,9 +121,9 @@ fn fill(
         }
         let found = found.ok_or_else(|| no_value("none of its sources has a value".to_owned()))?;
         values.insert(key.key.clone(), found);
-        filled = true;
+        made.push(key.key.clone());
     }
-    Ok(filled)
+    Ok(made)
 }
 
 fn contents_of(secret: &Object) -> BTreeMap<String, Vec<u8>> {

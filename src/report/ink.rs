@@ -14,6 +14,10 @@ pub(crate) enum Ink {
     Quiet,
     /// More important than the rest.
     Strong,
+    /// The words of a new line that make it new.
+    GoodMark,
+    /// The words of an old line that are gone.
+    BadMark,
 }
 
 impl Ink {
@@ -25,6 +29,8 @@ impl Ink {
             Self::Notice => "33",
             Self::Quiet => "2",
             Self::Strong => "1",
+            Self::GoodMark => "1;4;32",
+            Self::BadMark => "1;4;31",
         };
         if text.is_empty() { String::new() } else { format!("\u{1b}[{code}m{text}\u{1b}[0m") }
     }

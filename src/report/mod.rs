@@ -7,7 +7,10 @@
 //!                              ├─▶ Json       the events themselves
 //!                              └─▶ summary    what is told at the end
 //! ```
+//!
+//! `forecast` shows what a deploy would do, before there is any event.
 
+mod forecast;
 mod ink;
 mod json;
 mod plain;
@@ -21,13 +24,14 @@ mod words;
 use std::io;
 use std::time::Duration;
 
+pub use forecast::{Heading, forecast_lines, forecast_markdown, forecast_text};
 pub(crate) use ink::Ink;
 pub use json::Json;
 pub use plain::Plain;
 pub use summary::{NextSteps, summary};
 pub use terminal::{Size, Terminal};
 pub use view::{ObjectView, RunView, StageState, StageView};
-pub(crate) use words::{padded, readiness as readiness_words, width};
+pub(crate) use words::{count, cut, padded, readiness as readiness_words, width};
 
 use crate::clock::Clock;
 use crate::event::Event;
@@ -45,6 +49,14 @@ pub trait Reporter {
     /// # Errors
     /// When the output cannot be written to.
     fn tick(&mut self, _view: &RunView, _elapsed: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes what is drawn off the terminal: somebody else writes to it until the next tick.
+    ///
+    /// # Errors
+    /// When the output cannot be written to.
+    fn pause(&mut self) -> io::Result<()> {
         Ok(())
     }
 
@@ -94,6 +106,11 @@ impl Fanout {
     pub fn tick(&mut self) {
         let elapsed = self.clock.elapsed();
         self.each(|reporter, view| reporter.tick(view, elapsed));
+    }
+
+    /// Takes what is drawn off the terminal until the next tick.
+    pub fn pause(&mut self) {
+        self.each(|reporter, _| reporter.pause());
     }
 
     /// Ends every output, and returns what the run came to.

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::forecast::{forecast_lines, forecast_notices, foreseen_headline};
 use super::words;
 use super::{Reporter, RunView};
-use crate::event::{CancelReason, CauseFound, Event, EventKind, Verdict};
+use crate::event::{CancelReason, CauseFound, Event, EventKind, Forecast, Verdict};
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
 use crate::readiness::Readiness;
@@ -129,6 +130,9 @@ impl<W: Write> Reporter for Plain<W> {
             {
                 return Ok(());
             }
+            EventKind::Foreseen(forecast) => {
+                return self.line(now, view, None, &foreseen(forecast, self.verbose));
+            }
             EventKind::StageFinished { stage, .. } => {
                 self.catch_up(now, view, |held, _| held == stage)?;
             }
@@ -188,8 +192,19 @@ pub(super) fn told<'a>(event: &'a EventKind, view: &RunView) -> Option<(Option<&
             (None, format!("{reason}: nothing new starts, requests in flight end"))
         }
         // The summary tells the end; an observation has rules of its own.
-        EventKind::RunFinished(_) | EventKind::ObjectObserved { .. } | EventKind::Unknown => return None,
+        EventKind::RunFinished(_)
+        | EventKind::Foreseen(_)
+        | EventKind::ObjectObserved { .. }
+        | EventKind::Unknown => return None,
     })
+}
+
+/// Returns what is about to be done: the numbers, and what goes; a verbose one names all of it.
+fn foreseen(forecast: &Forecast, verbose: bool) -> String {
+    let mut lines = vec![foreseen_headline(forecast)];
+    lines.extend(if verbose { forecast_lines(forecast, true) } else { forecast_notices(forecast) });
+    let lines = lines.into_iter().filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn stage_end(stage: &StageId, verdict: &Verdict, took_ms: u64, view: &RunView) -> String {

@@ -20,6 +20,7 @@ pub fn summary(view: &RunView, next: &NextSteps) -> String {
     let mut parts = vec![headline(view, &finished.verdict)];
     parts.extend(view.stages.iter().filter_map(failure));
     parts.extend(failure_beside(view, &finished.verdict));
+    parts.extend(proof(view, &finished.verdict));
     let settled_at_once = finished.verdict.is_success() && finished.changes.nothing_done();
     if !settled_at_once {
         parts.push(table(view));
@@ -74,6 +75,17 @@ fn headline(view: &RunView, verdict: &Verdict) -> String {
             format!("{word} after {took}: {}", tally(view))
         }
     }
+}
+
+/// Returns how it is known that there was nothing to do; `None` when something was, or nothing was proven.
+fn proof(view: &RunView, verdict: &Verdict) -> Option<String> {
+    let forecast = view.forecast.as_ref().filter(|forecast| forecast.unchanged > 0)?;
+    let is_proven = verdict.is_success() && forecast.is_nothing() && view.changes().nothing_done();
+    is_proven.then(|| {
+        "nothing was sent: each object is the one we wrote, the plan says the same as then, and by the server's own\n\
+         record of who owns which field nobody has touched a field of ours since"
+            .to_owned()
+    })
 }
 
 /// Returns `1 of 4 stages failed, 1 skipped, 2 settled`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::forecast::{forecast_notices, foreseen_headline};
 use super::ink::Ink;
 use super::plain::cause_text;
 use super::view::{StageState, StageView};
@@ -47,11 +48,15 @@ impl Terminal {
         if self.coloured { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
     }
 
-    fn draw(&mut self, view: &RunView, elapsed: Duration) {
+    fn print_above(&mut self) {
         if !self.above.is_empty() {
             let above: Vec<String> = self.above.drain(..).collect();
             self.bar.println(self.shown(&above.join("\n")));
         }
+    }
+
+    fn draw(&mut self, view: &RunView, elapsed: Duration) {
+        self.print_above();
         let (columns, rows) = (self.size)();
         let lines = lines(view, elapsed, columns, rows.saturating_sub(1)).join("\n");
         if lines != self.drawn {
@@ -63,14 +68,28 @@ impl Terminal {
 
 impl Reporter for Terminal {
     fn report(&mut self, event: &Event, _view: &RunView) -> io::Result<()> {
-        if let EventKind::Warned { message } = &event.event {
-            self.above.push(format!("{} {message}", Ink::Notice.paint("warning:")));
+        match &event.event {
+            EventKind::Warned { message } => {
+                self.above.push(format!("{} {message}", Ink::Notice.paint("warning:")));
+            }
+            EventKind::Foreseen(forecast) if !forecast.is_nothing() => {
+                self.above.push(foreseen_headline(forecast));
+                self.above.extend(forecast_notices(forecast));
+            }
+            _ => {}
         }
         Ok(())
     }
 
     fn tick(&mut self, view: &RunView, elapsed: Duration) -> io::Result<()> {
         self.draw(view, elapsed);
+        Ok(())
+    }
+
+    fn pause(&mut self) -> io::Result<()> {
+        self.print_above();
+        self.bar.set_message("");
+        self.drawn.clear();
         Ok(())
     }
 

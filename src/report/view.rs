@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, RunFinished, RunStarted, StageOutline, Verdict,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, RunFinished, RunStarted,
+    StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
@@ -16,6 +17,8 @@ pub struct RunView {
     pub started: Option<RunStarted>,
     /// The stages in the order of the plan.
     pub stages: Vec<StageView>,
+    /// What was foreseen before the first write; `None` until then.
+    pub forecast: Option<Forecast>,
     /// What was done outside of any stage: the namespace, generated Secrets, what left the plan.
     pub beside: ChangeCounts,
     /// What stays on purpose, with the reason.
@@ -90,6 +93,7 @@ impl RunView {
                 self.stages = started.stages.iter().map(StageView::waiting).collect();
                 self.started = Some(started.clone());
             }
+            EventKind::Foreseen(forecast) => self.forecast = Some(forecast.clone()),
             EventKind::StageStarted { stage } => self.change_stage(stage, |stage| {
                 stage.state = StageState::Running;
                 stage.started_ms = Some(event.elapsed_ms);

@@ -165,7 +165,7 @@ thread_local! {
 }
 
 /// Returns who a run is for the lock. Every other one is on the same machine.
-fn holder(id: RunId) -> Holder {
+pub(crate) fn holder(id: RunId) -> Holder {
     let life_of = |process: &str| match process.strip_prefix("here-") {
         None => Life::Unknown,
         Some(_) if ALIVE.with_borrow(|alive| alive.contains(process)) => Life::Alive,

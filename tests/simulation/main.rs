@@ -20,6 +20,10 @@ mod controllers;
 #[cfg(test)]
 mod deployer;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod foresight;
+#[cfg(test)]
 mod hands;
 #[cfg(test)]
 mod journal;

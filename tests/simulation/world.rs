@@ -10,12 +10,14 @@ use tokio::time::Instant;
 use crate::api_server::{ApiServer, Key, Writer, namespace_key};
 use crate::controllers::{Controllers, Temper};
 use crate::deployer::{Command, Death, Fate, Run};
+use crate::foresight::Foresight;
 use crate::hands::Hands;
 use crate::journal::Journal;
 use crate::plans::{Application, NAMESPACE};
 use crate::random::Random;
 use crate::weather::Weather;
 use wesago::event::CancelReason;
+use wesago::plan::Plan;
 
 /// When every world begins.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
@@ -34,6 +36,7 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) hands: Hands,
     pub(crate) runs: Vec<Run>,
+    pub(crate) foresights: Vec<Foresight>,
     pub(crate) next_request: Arc<Mutex<u64>>,
     origin: Instant,
 }
@@ -51,6 +54,7 @@ impl World {
             journal,
             hands,
             runs: Vec::new(),
+            foresights: Vec::new(),
             next_request: Arc::default(),
             origin: Instant::now(),
             random: random.fork("world"),
@@ -180,8 +184,14 @@ impl World {
         self.run(Command::Deploy, &plan, fate).await;
         for _ in 0..2 {
             self.settle().await;
-            self.run(Command::Deploy, &plan, Fate::default()).await;
+            self.deploy_as_foreseen(&plan).await;
         }
+    }
+
+    /// Asks what a deploy would do, and deploys: both in peace.
+    async fn deploy_as_foreseen(&mut self, plan: &Plan) {
+        self.foresee(plan, Weather::default()).await;
+        self.run(Command::Deploy, plan, Fate::default()).await;
     }
 
     /// Deploys under faults a few times, then in peace until it is there, then once more.
@@ -194,6 +204,9 @@ impl World {
                 self.race(&plan, fates.map(|fate| Fate { raced: true, ..fate })).await;
                 continue;
             }
+            if self.random.fork(&format!("diff {}", self.runs.len())).chance(200) {
+                self.foresee(&plan, fate.weather.clone()).await;
+            }
             let stopped = self.run(Command::Deploy, &plan, fate).await;
             if stopped.ending.is_success() {
                 break;
@@ -201,7 +214,7 @@ impl World {
         }
         self.settle().await;
         if application.is_broken() {
-            self.run(Command::Deploy, &plan, Fate::default()).await;
+            self.deploy_as_foreseen(&plan).await;
             application.mend();
             self.settle().await;
         }
@@ -211,8 +224,8 @@ impl World {
             self.run(Command::Deploy, &plan, Fate { weather, bearable: true, ..Fate::default() }).await;
             self.settle().await;
         }
-        self.run(Command::Deploy, &plan, Fate::default()).await;
+        self.deploy_as_foreseen(&plan).await;
         self.settle().await;
-        self.run(Command::Deploy, &plan, Fate::default()).await;
+        self.deploy_as_foreseen(&plan).await;
     }
 }

@@ -307,7 +307,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
 }
 
 /// Waits until a moment, or for ever.
-async fn until(moment: Option<Instant>) {
+pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,

@@ -26,7 +26,7 @@ use serde_json::Value;
 
 pub use fate::{Fate, Keep};
 
-pub(super) use prune::{is_due, prune};
+pub(super) use prune::{is_due, prune, work_out as work_out_prune};
 pub(super) use remove::remove;
 pub(super) use teardown::{close, work_out};
 

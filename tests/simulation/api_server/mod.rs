@@ -84,6 +84,10 @@ impl ApiServer {
 
     fn answer(&self, request: &Request, page: Option<usize>) -> Result<Answer, Refusal> {
         let query = Query::parse(&request.query);
+        let is_apply = request.content_type == "application/apply-patch+yaml";
+        if query.get("dryRun").is_some() && !is_apply {
+            return Err(Refusal::bad_request("the simulated server knows dry runs of applies only"));
+        }
         let target = Target::of(&request.path, &self.store().kinds);
         match target {
             Target::Nothing => Err(Refusal::no_such_path()),
@@ -157,7 +161,12 @@ impl ApiServer {
                 if query.get("fieldManager").is_none() {
                     return Err(Refusal::bad_request("fieldManager is required for apply patch"));
                 }
-                store.apply(&writer, kind, key, &request.body, query.get("force") == Some("true"))?
+                let force = query.get("force") == Some("true");
+                if query.get("dryRun") == Some("All") {
+                    store.dry_run(&writer, kind, key, &request.body, force)?
+                } else {
+                    store.apply(&writer, kind, key, &request.body, force)?
+                }
             }
             Method::PATCH if request.content_type == "application/json-patch+json" => {
                 store.patch(&writer, kind, key, &request.body)?

@@ -107,6 +107,21 @@ impl Store {
         }
     }
 
+    /// Returns a copy that can be written to without a trace, for a dry run.
+    pub(crate) fn scratch(&self) -> Self {
+        Self {
+            kinds: self.kinds.clone(),
+            objects: self.objects.clone(),
+            history: Vec::new(),
+            compacted: self.compacted,
+            continuations: BTreeMap::new(),
+            version: watch::Sender::new(self.current_version()),
+            epoch: self.epoch,
+            origin: self.origin,
+            next_id: self.next_id,
+        }
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.origin.elapsed()
     }

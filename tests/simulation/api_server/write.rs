@@ -111,6 +111,28 @@ impl Store {
         self.replace(writer, kind, key, object, managers, true)
     }
 
+    /// PATCH as [`Store::apply`], of which nothing is kept: the answer carries the version that stays.
+    pub(crate) fn dry_run(
+        &self,
+        writer: &Writer<'_>,
+        kind: &Kind,
+        key: &Key,
+        config: &Value,
+        force: bool,
+    ) -> Written {
+        let (code, answer) = self.scratch().apply(writer, kind, key, config, force)?;
+        let mut answer = (*answer).clone();
+        match self.objects.get(key) {
+            Some(stored) => {
+                answer["metadata"]["resourceVersion"] = stored.object["metadata"]["resourceVersion"].clone();
+            }
+            None => {
+                answer["metadata"].as_object_mut().unwrap().shift_remove("resourceVersion");
+            }
+        }
+        Ok((code, Arc::new(answer)))
+    }
+
     /// PUT, or any other change by hand: the writer comes to own what it changed, and whoever owned that
     /// before owns it no longer.
     pub(crate) fn update(

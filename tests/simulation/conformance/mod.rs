@@ -2,6 +2,7 @@
 //! the simulator, and, with the feature `sandbox`, against the API server of the sandbox.
 
 mod apply;
+mod dry_run;
 mod lifecycle;
 mod peer;
 mod reading;
@@ -34,6 +35,11 @@ claims! {
     apply::drops_what_it_leaves_out => simulated_drops, real_drops;
     apply::owns_the_fields_of_every_kind => simulated_fields, real_fields;
     apply::refuses_immutable_fields => simulated_immutable, real_immutable;
+    dry_run::creates_nothing => simulated_dry_create, real_dry_create;
+    dry_run::changes_nothing => simulated_dry_change, real_dry_change;
+    dry_run::shows_that_nothing_would_change => simulated_dry_same, real_dry_same;
+    dry_run::refuses_as_a_write_does => simulated_dry_refusal, real_dry_refusal;
+    dry_run::names_a_missing_namespace => simulated_dry_namespace, real_dry_namespace;
     lifecycle::generation_counts_the_spec => simulated_generation, real_generation;
     lifecycle::deletion_has_preconditions => simulated_deletion, real_deletion;
     lifecycle::foreground_holds_the_owner => simulated_foreground, real_foreground;

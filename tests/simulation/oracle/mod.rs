@@ -2,6 +2,7 @@
 //! what was told. Nothing here asks the program's own code what is ready.
 
 mod ends;
+mod foresight;
 mod order;
 mod ownership;
 mod repeat;
@@ -17,6 +18,7 @@ use wesago::object::{Object, ObjectRef};
 
 use crate::api_server::{Commit, Key, Request};
 use crate::deployer::Run;
+use crate::foresight::Foresight;
 use crate::journal::{Entry, RunId, What};
 use crate::network::agent_of;
 use crate::world::World;
@@ -26,6 +28,7 @@ pub(crate) struct Evidence {
     entries: Vec<Entry>,
     history: Vec<Commit>,
     runs: Vec<Run>,
+    foresights: Vec<Foresight>,
 }
 
 /// Returns every broken promise, in words.
@@ -34,8 +37,17 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         entries: world.journal.entries().clone(),
         history: world.server.store().history.clone(),
         runs: world.runs.clone(),
+        foresights: world.foresights.clone(),
     };
-    let checks = [ends::check, order::check, truth::check, ownership::check, repeat::check, secrets::check];
+    let checks = [
+        ends::check,
+        order::check,
+        truth::check,
+        ownership::check,
+        repeat::check,
+        secrets::check,
+        foresight::check,
+    ];
     checks.iter().flat_map(|check| check(&evidence)).collect()
 }
 
@@ -56,9 +68,11 @@ impl Evidence {
         })
     }
 
-    /// Returns the requests of a run that change something.
+    /// Returns the requests of a run that change something; a dry run does not.
     fn writes(&self, run: RunId) -> impl Iterator<Item = (usize, &Request)> {
-        self.requests(run).filter(|(_, request)| request.method != http::Method::GET)
+        let is_write =
+            |request: &Request| request.method != http::Method::GET && !request.query.contains("dryRun=All");
+        self.requests(run).filter(move |(_, request)| is_write(request))
     }
 
     /// Returns the changes a run has made.

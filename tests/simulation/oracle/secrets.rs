@@ -20,6 +20,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 format!("{} {}", request.method, request.path),
                 format!("{}{}", request.query, request.body),
             ),
+            What::Ended { run, how } => (run, "its end".to_owned(), how.clone()),
             _ => continue,
         };
         if text.contains(SECRET_PREFIX) || text.contains(ENCODED_PREFIX) {

@@ -2,7 +2,8 @@
 # make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
 # make test   everything, on a real cluster
 # make down   removes the cluster again
-.PHONY: demo check test soak down tools property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests
+.PHONY: demo check test soak down tools property-tests simulation-tests python-tests sandbox-tests postgres-tests \
+  forum-tests truth-tests conformance-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
@@ -31,7 +32,8 @@ check: tools
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests
+test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests truth-tests \
+  conformance-tests down
 
 python-tests:
 	sandbox/tests/run unit
@@ -63,15 +65,25 @@ simulation-tests:
 soak:
 	WESAGO_SIM_SEEDS=100000 $(CARGO) test --locked --release --test simulation every_promise -- --nocapture
 
-# the whole forum, and the simulated API server held to the real one; removes what `make demo` deployed, and the cluster at the end
+# the whole forum; removes what `make demo` deployed
 forum-tests:
 	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
+
+# every way to fail, told within seconds; every way to recover, without a false alarm; leaves three nodes
+truth-tests:
+	$(SANDBOX) up
+	$(CARGO) test --locked --features sandbox --test truth -- --skip nodes::
+	$(SANDBOX) up --nodes 3
+	$(CARGO) test --locked --features sandbox --test truth nodes::
+
+# the simulated API server held to the real one
+conformance-tests:
 	# an API server that has just started knows no older state: what "too old" looks like can be asked
+	$(SANDBOX) up
 	$(SANDBOX) restart apiserver
 	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test simulation conformance::real
-	$(SANDBOX) down
 
 down:
 	$(SANDBOX) down

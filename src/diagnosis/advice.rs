@@ -1,6 +1,7 @@
 //! What to try next: commands that show more, or help. kubectl's own, so that they work for everybody.
 
 use super::Cause;
+use super::refusal::rule_behind;
 use super::signals::Signal;
 use crate::object::Object;
 
@@ -20,12 +21,11 @@ pub(super) fn next(place: &Object, signal: &Signal) -> Vec<String> {
         Cause::Crash | Cause::OutOfMemory | Cause::ProbeRestart | Cause::NotReady | Cause::PodFailed => {
             logs(if signal.log == Some(true) { " --previous" } else { "" }).into_iter().collect()
         }
-        Cause::Config | Cause::Volume => looked_at(signal).map(kubectl).into_iter().collect(),
-        Cause::Refused if signal.missing.is_some() => looked_at(signal).map(kubectl).into_iter().collect(),
+        _ if signal.missing.is_some() => looked_at(signal).map(kubectl).into_iter().collect(),
         Cause::Service => {
             vec![kubectl(format!("get endpointslices --selector kubernetes.io/service-name={name}"))]
         }
-        Cause::Refused if signal.message.contains("quota") => vec![kubectl("describe resourcequota".into())],
+        Cause::Refused => rule_behind(&signal.message, place.namespace()).into_iter().collect(),
         Cause::Blocked => vec![kubectl(format!("delete pod {name}"))],
         Cause::Unschedulable => vec!["kubectl describe nodes".into()],
         Cause::Claim => {

@@ -109,7 +109,8 @@ fn refusal(what: &str, reason: &str, message: &str, frees_up: bool, about: &Obje
     if says(&["exceeded quota"]) {
         return signal(Class::Permanent).for_seconds(if frees_up { FREES_UP_GRACE } else { SURE_AFTER });
     }
-    if says(&["violates PodSecurity", "denied the request", "is invalid", "must specify"]) {
+    // A webhook "denied the request", a policy "denied request".
+    if says(&["violates PodSecurity", "denied the request", "denied request", "is invalid", "must specify"]) {
         return signal(Class::Permanent).for_seconds(SURE_AFTER);
     }
     signal(Class::Transient).for_seconds(60)

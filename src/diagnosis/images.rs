@@ -67,11 +67,12 @@ fn will_never_pull(message: &str) -> bool {
         "no such host",
         "server misbehaving",
     ];
-    const LASTING: [&str; 8] = [
+    const LASTING: [&str; 9] = [
         "not found",
         "manifest unknown",
         "denied",
         "unauthorized",
+        "403 forbidden",
         "no match for platform",
         "invalid reference",
         "does not exist",

@@ -11,7 +11,7 @@
 //! control     what the controllers say: refused pods, a failed Job, a claim that does not bind
 //! service     a Service that leads to nobody, or gets no address
 //! events      events by the object they speak of, newest first
-//! advice      what to try next
+//! advice      what to try next;  refusal  which rule is behind a no of the server
 //! ```
 //!
 //! A cause never fails a rollout for what it may have been before our write, nor for what passes: its class
@@ -24,6 +24,7 @@ mod images;
 mod missing;
 mod placement;
 mod probes;
+mod refusal;
 mod revision;
 mod scheduling;
 mod service;
@@ -45,6 +46,7 @@ use serde::{Deserialize, Serialize};
 use crate::object::{Object, ObjectRef};
 use events::Events;
 pub use missing::Missing;
+pub use refusal::{documentation, rule_behind};
 pub use service::of_service;
 use signals::Signal;
 

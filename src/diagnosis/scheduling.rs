@@ -47,7 +47,8 @@ pub(super) fn not_scheduled<'a>(
 ) -> Option<Signal> {
     let scheduled = Condition::find(pod, "PodScheduled").filter(|condition| condition.is_false())?;
     let reason = if scheduled.reason().is_empty() { "Unschedulable" } else { scheduled.reason() };
-    let why = clipped(scheduled.message()).unwrap_or_else(|| "the scheduler does not say why".into());
+    let why = clipped(without_preemption(scheduled.message()));
+    let why = why.unwrap_or_else(|| "the scheduler does not say why".into());
     let mut message = format!("no node takes it: {why}");
     let transient = |message: String| Signal::new(Cause::Unschedulable, Class::Transient, reason, message);
     // A gated pod waits on purpose.
@@ -89,11 +90,18 @@ fn missing_claim(message: &str) -> Option<&str> {
     rest.starts_with(" not found").then_some(name)
 }
 
+/// Returns the scheduler's reasons without what it adds: whether others could be thrown out for the pod, which
+/// is of no use to whoever has to help, and since 1.34 a word on claims before it.
+fn without_preemption(message: &str) -> &str {
+    let ends = [". preemption:", ". no new claims to deallocate"];
+    ends.iter().fold(message, |message, end| message.split(end).next().unwrap_or(message))
+}
+
 /// Returns true when every reason the scheduler gives stays as it is, whatever pods come and go:
 /// `0/3 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {gpu: }. preemption: …`.
 fn is_lasting(message: &str, pod: &Object, nodes: Option<&[&Object]>) -> bool {
     let Some((_, reasons)) = message.split_once("nodes are available: ") else { return false };
-    let reasons = reasons.split(". preemption:").next().unwrap_or(reasons).trim_end_matches('.');
+    let reasons = without_preemption(reasons).trim_end_matches('.');
     let mut reasons = reasons.split(", ").peekable();
     reasons.peek().is_some() && reasons.all(|reason| is_lasting_reason(reason, pod, nodes))
 }

@@ -190,10 +190,18 @@ impl<'a> Container<'a> {
             return Some(signal);
         }
         let looping = self.status.pointer("/state/waiting").is_some();
-        (code != 0 || looping).then(|| {
+        (code != 0 || looping || self.should_run_on()).then(|| {
             let reason = if looping { "CrashLoopBackOff" } else { reason };
             self.crash(reason, ended, previous)
         })
+    }
+
+    /// Returns true for a container whose program is not meant to end, not even well. The kubelet shows it as
+    /// ended for most of the pause before it is started again.
+    fn should_run_on(&self) -> bool {
+        let main = self.pod.get("/spec/containers").and_then(Value::as_array);
+        let is_main = main.is_some_and(|all| all.iter().any(|spec| text(spec, "name") == self.name));
+        is_main && self.pod.text("/spec/restartPolicy") == "Always"
     }
 
     fn crash(&self, reason: &str, ended: &Value, previous: bool) -> Signal {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::around::{Around, scope};
+use super::refused::NotTaken;
 use super::retry::Tools;
+use super::session::namespace_ref;
 use super::stage::Tracked;
 use crate::cluster::{Catalog, Scope};
 use crate::diagnosis::{Cause, Class, Diagnosis, LogWanted, Missing, of_service};
@@ -31,8 +33,8 @@ const SYSTEM: &str = "kube-system";
 pub(super) struct Puzzle {
     /// The stage.
     pub stage: StageId,
-    /// The write that was refused.
-    pub refused: Option<CauseFound>,
+    /// The writes that the server has not taken.
+    pub refused: Vec<NotTaken>,
     /// Its objects that were written and are not current.
     pub unready: Vec<Unready>,
     /// The checks that are not passed though all objects are current.
@@ -95,8 +97,14 @@ pub(super) async fn explain(tools: &Tools, catalog: &Catalog, puzzle: Puzzle) ->
 
 impl Detective<'_> {
     async fn look(mut self) -> Vec<CauseFound> {
-        let mut causes: Vec<CauseFound> = self.puzzle.refused.take().into_iter().collect();
+        let mut causes = Vec::new();
         let mut found: Vec<(String, Diagnosis)> = Vec::new();
+        for refused in std::mem::take(&mut self.puzzle.refused).into_iter().take(CAUSES) {
+            causes.push(refused.cause);
+            if let Some(namespace) = refused.ending {
+                found.extend(self.ending(&namespace).await.map(|found| (namespace, found)));
+            }
+        }
         for unready in std::mem::take(&mut self.puzzle.unready).iter().take(OBJECTS) {
             let namespace = unready.object.namespace().unwrap_or_default().to_owned();
             let mut about = self.diagnose(&unready.object, &namespace).await;
@@ -143,6 +151,14 @@ impl Detective<'_> {
         }
         self.puzzle.known.insert(namespace.to_owned(), around);
         found
+    }
+
+    /// Returns what holds a namespace that takes nothing new, since it is being deleted.
+    async fn ending(&self, namespace: &str) -> Option<Diagnosis> {
+        let name = namespace_ref(namespace);
+        let resource = self.catalog.preferred(&name.group_kind())?;
+        let namespace = self.tools.cluster.get(resource, &name).await.ok()??;
+        Around::default().diagnose(&namespace).into_iter().next()
     }
 
     /// Adds what only one kind of object needs: the pods that hold a load balancer's port.

@@ -1,9 +1,18 @@
 //! A write the server refuses: what that means for a person, and what to try. Pure.
 
 use crate::cluster::{ApiError, Refusal};
+use crate::diagnosis::{documentation, rule_behind};
 use crate::event::CauseFound;
 use crate::object::Object;
 use crate::plan::StageId;
+
+/// A write the server has not taken.
+pub(super) struct NotTaken {
+    /// Why.
+    pub cause: CauseFound,
+    /// The namespace that takes nothing new, when that is why.
+    pub ending: Option<String>,
+}
 
 /// Fields told of one refusal.
 const FIELDS: usize = 3;
@@ -56,6 +65,12 @@ pub(super) fn cause(
     }
 }
 
+/// Returns the namespace that takes nothing new, when that is why a write is refused.
+pub(super) fn ending_namespace(object: &Object, error: &ApiError) -> Option<String> {
+    error.refusal().filter(|refusal| is_ending(refusal))?;
+    object.namespace().map(str::to_owned)
+}
+
 fn reason(error: &ApiError) -> String {
     let word = match error {
         ApiError::Refused(refusal) if refusal.reason.is_empty() => return format!("HTTP {}", refusal.code),
@@ -85,7 +100,12 @@ fn next(object: &Object, error: &ApiError) -> Vec<String> {
         }
         ApiError::Unreadable { .. } | ApiError::Interrupted | ApiError::LockLost => return Vec::new(),
     };
+    let rule = rule_behind(&refusal.message, name.namespace.as_deref());
+    if let Some(rule) = rule.filter(|_| !refusal.is_field_conflict() && !is_ending(refusal)) {
+        return vec![rule];
+    }
     let says = |text: &str| refusal.message.contains(text);
+    let wrong = || refusal.causes.iter().map(|cause| cause.field.as_str()).find(|field| !field.is_empty());
     vec![match refusal.code {
         409 if refusal.is_field_conflict() => {
             format!("kubectl{inside} get {kind} {} --show-managed-fields --output yaml", name.name)
@@ -93,17 +113,12 @@ fn next(object: &Object, error: &ApiError) -> Vec<String> {
         403 if is_ending(refusal) => {
             format!("kubectl get namespace {} --output yaml", name.namespace.as_deref().unwrap_or(&name.name))
         }
-        403 if says("quota") => format!("kubectl{inside} describe resourcequota"),
-        403 if says("PodSecurity") => {
-            format!("kubectl get namespace {} --show-labels", name.namespace.as_deref().unwrap_or_default())
-        }
-        _ if says("webhook") => {
-            "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations".to_owned()
-        }
         403 if says(" cannot ") => format!("kubectl{inside} auth can-i --list"),
         400 | 422 => {
-            let kind = name.kind.to_lowercase();
-            format!("kubectl explain {kind} --api-version={} --recursive", object.api_version())
+            let (kind, version) = (name.kind.to_lowercase(), object.api_version());
+            wrong()
+                .and_then(|field| documentation(&kind, version, field))
+                .unwrap_or_else(|| format!("kubectl explain {kind} --api-version={version} --recursive"))
         }
         _ => format!("kubectl{inside} describe {kind} {}", name.name),
     }]

@@ -26,6 +26,11 @@ pub(super) enum Manner {
     Leave,
 }
 
+/// Returns how the write of an object is spoken of.
+pub(super) fn apply_request(object: &ObjectRef) -> String {
+    format!("apply {object}")
+}
+
 /// Returns how an object is to be written, given its live state.
 ///
 /// Only a Job is special: a finished one never runs again by itself, and its template cannot change
@@ -103,7 +108,7 @@ impl Tools {
         wanted: &Object,
         live: Option<&Object>,
     ) -> Result<Written, ApiError> {
-        let request = format!("apply {}", wanted.reference());
+        let request = apply_request(&wanted.reference());
         let mut written = self.persist_write(&request, || self.cluster.apply(resource, wanted)).await?;
         let before = live.map(Object::resource_version);
         if before == Some(written.object.resource_version()) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::cluster::excerpt;
+use crate::sandbox::command::excerpt;
 use crate::story::{Seen, ensure};
 
 /// Where the ingress controller listens.

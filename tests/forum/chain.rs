@@ -10,8 +10,8 @@ use wesago::event::{EventKind, StageOutline};
 use wesago::object::ObjectRef;
 use wesago::plan::StageId;
 
-use crate::audit::Request;
 use crate::program::Run;
+use crate::sandbox::audit::Request;
 use crate::story::{Seen, ensure};
 
 /// What a stage took.

@@ -1,51 +1,20 @@
-//! The sandbox's cluster, seen from outside with its own kubectl: objects, programs run inside pods, and
-//! where its audit log is.
+//! The forum on the sandbox's cluster, seen from outside with kubectl: objects, and programs run inside pods.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::story::Seen;
+use crate::sandbox::command::kubectl_in;
+use crate::sandbox::seen::Seen;
 
 /// The namespace of the forum.
 pub(crate) const NAMESPACE: &str = "gic-wesago";
-/// Longest piece of a program's output in a message.
-const EXCERPT: usize = 2_000;
-
-/// Runs the sandbox's command and returns its output.
-fn sandbox(arguments: &[&str]) -> Seen<String> {
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/sandbox/sandbox");
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| format!("sandbox/sandbox does not run: {error}"))?;
-    text_of(&format!("sandbox/sandbox {}", arguments.join(" ")), &output)
-}
-
-fn text_of(command: &str, output: &Output) -> Seen<String> {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(text);
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(format!("`{command}`: {}\n{}\n{}", output.status, excerpt(&text), excerpt(&complaint)))
-}
-
-/// Returns the beginning of a text, for a message.
-pub(crate) fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{} […]", &text[..end]),
-        None => text.to_owned(),
-    }
-}
 
 /// Runs kubectl in the forum's namespace.
 pub(crate) fn kubectl(arguments: &[&str]) -> Seen<String> {
-    sandbox(&[&["kubectl", "--namespace", NAMESPACE, "--request-timeout", "60s"], arguments].concat())
+    kubectl_in(NAMESPACE, arguments)
 }
 
 /// Returns what `kubectl get … -o json` prints.
@@ -154,15 +123,6 @@ pub(crate) fn memory() -> Seen<Result<BTreeMap<String, u64>, String>> {
         }
     }
     Ok(Ok(used))
-}
-
-/// Returns where the API server writes its audit log.
-pub(crate) fn audit_log() -> Seen<PathBuf> {
-    let status = sandbox(&["status", "--json"])?;
-    let status: Value = serde_json::from_str(&status).map_err(|error| format!("sandbox status: {error}"))?;
-    let path =
-        status["audit_log"].as_str().ok_or_else(|| format!("sandbox status has no audit_log: {status}"))?;
-    Ok(path.into())
 }
 
 /// Returns what a person would look at first when something went wrong. Holds no secret value.

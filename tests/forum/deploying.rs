@@ -8,11 +8,12 @@ use std::time::Duration;
 use wesago::event::EventKind;
 use wesago::object::Change;
 
-use crate::audit::{Audit, Request};
 use crate::chain::{Wait, longest, seen, told};
 use crate::cluster::{self, NAMESPACE, Stamp, kubectl, namespace_exists, owned, volumes};
 use crate::forum::HOST;
 use crate::program::{Program, Run};
+use crate::sandbox::audit::{Audit, Request};
+use crate::sandbox::command::audit_log;
 use crate::story::{Seen, Stopwatch, ensure, step, wait_for};
 use crate::using;
 
@@ -32,7 +33,7 @@ pub(crate) const INVENTORY: &str = "wesago-wesago";
 /// Deploys the forum on a cluster that has never seen it.
 pub(crate) fn from_nothing(program: &mut Program) {
     step("an earlier forum is cleared away", clear_away);
-    let audit = step("the audit log is there", || Audit::from_now_on(&cluster::audit_log()?));
+    let mut audit = step("the audit log is there", || Audit::from_now_on(&audit_log()?));
     let run = step("deploy from nothing", || {
         let mut peak = String::new();
         let run = program.attended(&["deploy"], |event, child| {
@@ -50,6 +51,8 @@ pub(crate) fn from_nothing(program: &mut Program) {
             let is_new = change == Change::Created || object.kind == "Namespace";
             ensure!(is_new, "{object} was {change}, from nothing");
         }
+        let pushed_back = run.requests.iter().filter(|request| request.code == 429).count();
+        ensure!(pushed_back == 0, "the server was asked for too much at once {pushed_back} times");
         Ok(run)
     });
     step("the run ends by telling the address and how to read the password", || notes(&run));

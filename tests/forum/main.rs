@@ -11,7 +11,6 @@
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "this crate is a test")]
 
-mod audit;
 mod browser;
 mod chain;
 mod cluster;
@@ -21,6 +20,8 @@ mod ending;
 mod forum;
 mod png;
 mod program;
+#[path = "../sandbox/mod.rs"]
+mod sandbox;
 mod story;
 mod using;
 
@@ -30,7 +31,7 @@ use story::{Stopwatch, step};
 #[test]
 fn the_whole_forum_from_nothing_to_nothing() {
     let watch = Stopwatch::start();
-    let mut program = Program::new(step("the sandbox's cluster is up", cluster::audit_log));
+    let mut program = Program::new(step("the sandbox's cluster is up", sandbox::command::audit_log));
     deploying::from_nothing(&mut program);
     let mut traces = using::first_visit();
     let secrets = step("the generated secrets", using::generated_secrets);

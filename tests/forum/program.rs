@@ -1,29 +1,22 @@
 //! Runs of the program under test, the real binary: what it wrote, how it ended, when, and what the API
 //! server's audit log says it asked for.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use wesago::event::{Event, EventKind, RunStarted, Verdict};
 use wesago::object::{Change, ObjectRef};
 use wesago::plan::StageId;
 
-use crate::audit::{Audit, Request};
-use crate::cluster::{NAMESPACE, excerpt};
-use crate::story::{Seen, Stopwatch, ensure};
+use crate::cluster::NAMESPACE;
+use crate::sandbox::audit::{Audit, Request};
+use crate::sandbox::command::excerpt;
+use crate::sandbox::process::{self, Ended, USER_AGENT};
+use crate::sandbox::seen::{Seen, ensure};
 
-/// Longest run of the program; the plan's deadlines are shorter.
-const LONGEST_RUN: Duration = Duration::from_secs(600);
-/// How often a run is looked at when it says nothing.
-const LOOK: Duration = Duration::from_millis(200);
 /// Where it runs, and where what it wrote is kept.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
-/// How its requests are named in the audit log.
-const USER_AGENT: &str = "wesago/";
 
 /// The program, with the log of what it asks for and all that it ever wrote.
 pub(crate) struct Program {
@@ -75,28 +68,14 @@ impl Program {
         self.run(&[arguments, &["--context", "sandbox"]].concat(), |_, _| Ok(()))
     }
 
-    fn run(&mut self, arguments: &[&str], mut attend: impl FnMut(&Event, &Child) -> Seen) -> Seen<Run> {
+    fn run(&mut self, arguments: &[&str], attend: impl FnMut(&Event, &Child) -> Seen) -> Seen<Run> {
         let command = format!("wesago {}", arguments.join(" "));
-        let audit = Audit::from_now_on(&self.audit_log)?;
-        let watch = Stopwatch::start();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wesago"))
-            .args(arguments)
-            // A folder without plans: what is built in must do.
-            .current_dir(FOLDER)
-            .env_remove("WESAGO_ADMIN_PASSWORD")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{command}: {error}"))?;
-        let followed = follow(&mut child, &watch, &mut attend);
-        if followed.is_err() {
-            // It may have ended by itself in the meantime; either way it is waited for.
-            let _ended_already = child.kill();
-        }
-        let status = child.wait().map_err(|error| format!("{command}: {error}"))?;
-        let (stdout, events, stderr) = followed.map_err(|seen| format!("{command}: {seen}"))?;
-        let wall = watch.elapsed();
+        let mut audit = Audit::from_now_on(&self.audit_log)?;
+        let mut program = Command::new(env!("CARGO_BIN_EXE_wesago"));
+        // A folder without plans: what is built in must do.
+        program.args(arguments).current_dir(FOLDER).env_remove("WESAGO_ADMIN_PASSWORD");
+        let ended = process::run(&mut program, attend).map_err(|seen| format!("{command}: {seen}"))?;
+        let Ended { code, wall, events, stdout, stderr } = ended;
         self.written.push_str(&stdout);
         self.written.push_str(&stderr);
         self.keep(arguments, &stdout)?;
@@ -105,7 +84,7 @@ impl Program {
             is_here && request.user_agent.starts_with(USER_AGENT)
         };
         let requests = audit.requests()?.into_iter().filter(is_ours).collect();
-        Ok(Run { command, code: status.code(), wall, events, stdout, stderr, requests })
+        Ok(Run { command, code, wall, events, stdout, stderr, requests })
     }
 
     /// Leaves what a run wrote in a file, for whoever has to find out why a step failed.
@@ -124,47 +103,6 @@ impl Program {
         }
         Ok(())
     }
-}
-
-/// Reads what a process writes until it closes its streams.
-fn follow(
-    child: &mut Child,
-    watch: &Stopwatch,
-    attend: &mut impl FnMut(&Event, &Child) -> Seen,
-) -> Seen<(String, Vec<Event>, String)> {
-    let stdout = child.stdout.take().ok_or("no standard output")?;
-    let mut stderr = child.stderr.take().ok_or("no standard error")?;
-    let complaints = thread::spawn(move || {
-        let mut text = Vec::new();
-        let result = stderr.read_to_end(&mut text);
-        result.map(|_| String::from_utf8_lossy(&text).into_owned()).map_err(|error| error.to_string())
-    });
-    let (sender, lines) = mpsc::sync_channel(1_024);
-    let reader = thread::spawn(move || {
-        // An end of the receiver is an end of the test.
-        BufReader::new(stdout).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
-    });
-    let (mut text, mut events) = (String::new(), Vec::new());
-    loop {
-        match lines.recv_timeout(LOOK) {
-            Ok(line) => {
-                if let Ok(event) = serde_json::from_str::<Event>(&line) {
-                    attend(&event, child)?;
-                    events.push(event);
-                }
-                text.push_str(&line);
-                text.push('\n');
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                let limit = LONGEST_RUN.as_secs();
-                ensure!(watch.elapsed() < LONGEST_RUN, "not at its end after {limit} s: {}", excerpt(&text));
-            }
-        }
-    }
-    reader.join().map_err(|_| "the reader of standard output panicked")?;
-    let complaints = complaints.join().map_err(|_| "the reader of standard error panicked")??;
-    Ok((text, events, complaints))
 }
 
 impl Run {

@@ -182,6 +182,26 @@ fn a_program_that_ends_well_in_a_loop_is_a_crash_too() {
 }
 
 #[test]
+fn a_program_that_should_run_on_has_crashed_though_it_ended_well() {
+    // So the kubelet shows it for most of the pause of ten seconds, without a word of a loop.
+    let state = json!({"exitCode": 0, "reason": "Completed", "startedAt": "2026-03-01T12:00:00Z",
+        "finishedAt": "2026-03-01T12:00:00Z"});
+    let status = json!({"phase": "Running", "containerStatuses": [{"name": "web", "ready": false,
+        "restartCount": 1, "state": {"terminated": state}}]});
+    let mut value = pod(&status).into_value();
+    for (policy, told) in [("Always", Some(10)), ("OnFailure", None), ("Never", None)] {
+        value["spec"]["restartPolicy"] = json!(policy);
+        let found = Scene::web(vec![Object::new(value.clone()).unwrap()]).all();
+        assert_eq!(found.first().and_then(|found| found.grace_seconds), told, "{policy}");
+    }
+    // An init container is meant to end.
+    value["spec"]["restartPolicy"] = json!("Always");
+    value["status"] = json!({"phase": "Pending",
+        "initContainerStatuses": [{"name": "setup", "ready": true, "state": {"terminated": state}}]});
+    assert_eq!(Scene::web(vec![Object::new(value).unwrap()]).all(), []);
+}
+
+#[test]
 fn between_two_crashes_it_is_still_a_crash_and_after_recovery_none() {
     let between = |ready: bool| {
         one(

@@ -346,6 +346,23 @@ fn unplaced(reasons: &str, spec: &Value, nodes: Option<Vec<Object>>) -> Diagnosi
 }
 
 #[test]
+fn the_words_of_both_schedulers_are_read() {
+    // The second one is Kubernetes 1.34's own, as the sandbox heard it.
+    for after in ["preemption: x", "no new claims to deallocate, preemption: 0/1 nodes are available: x"] {
+        let message =
+            format!("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. {after}.");
+        let mut scene = Scene::web(vec![unscheduled("Unschedulable", &message)]);
+        scene.nodes = Some(vec![node("one", &json!({}))]);
+        let found = scene.only();
+        assert_eq!(found.class, Class::Permanent, "{message}");
+        assert_eq!(
+            found.message,
+            "no node takes it: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"
+        );
+    }
+}
+
+#[test]
 fn a_pod_no_node_can_ever_take_is_told_with_what_each_node_lacks() {
     let nodes = || {
         Some(vec![

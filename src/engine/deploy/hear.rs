@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::{Deploy, Done};
 use crate::cluster::{ApiError, Catalog, Listing, Observation, Scope, Written};
+use crate::engine::refused::NotTaken;
 use crate::engine::retry::Attempt;
-use crate::engine::stage::News;
-use crate::engine::tasks::describe;
+use crate::engine::stage::{News, Tracked};
+use crate::engine::tasks::{apply_request, describe};
 use crate::engine::vigil::{Accused, Judgement, makes_pods};
 use crate::engine::{attempt_event, refused};
 use crate::event::{CancelReason, EventKind};
@@ -49,6 +50,7 @@ impl Deploy<'_, '_> {
             Err(ApiError::Interrupted) => return self.advance(stage),
             Err(error) => return self.refused(stage, &wanted, &error),
         };
+        self.refusals.remove(&(stage, object.clone()));
         for message in written.warnings {
             self.emitter.emit(EventKind::Warned { message: format!("{object}: {message}") });
         }
@@ -76,9 +78,15 @@ impl Deploy<'_, '_> {
 
     /// Fails a stage for a write that was refused, with its cause.
     fn refused(&mut self, stage: StageIdx, wanted: &Object, error: &ApiError) {
-        if !self.stages[stage.0].is_running() || self.stages[stage.0].is_explaining() {
-            return;
+        if self.stages[stage.0].is_running() && !self.stages[stage.0].is_explaining() {
+            self.not_taken(stage, wanted, error);
+            let request = apply_request(&wanted.reference());
+            self.fail(stage, format!("{request}: {}", refused::text(wanted, error)));
         }
+    }
+
+    /// Keeps in mind why a write is not taken: that is the cause when the stage ends before it is.
+    fn not_taken(&mut self, stage: StageIdx, wanted: &Object, error: &ApiError) {
         let name = wanted.reference();
         let place = self.plan.place(&name).map(crate::problem::Place::file_line);
         let definer = self.plan.objects().find(|(definer, object)| {
@@ -90,8 +98,8 @@ impl Deploy<'_, '_> {
         });
         let definer = definer.map(|(definer, _)| self.name(definer));
         let cause = refused::cause(&self.name(stage), wanted, error, place, definer.as_ref());
-        self.refusals.insert(stage, cause);
-        self.fail(stage, format!("apply {name}: {}", refused::text(wanted, error)));
+        let ending = refused::ending_namespace(wanted, error);
+        self.refusals.insert((stage, name), NotTaken { cause, ending });
     }
 
     pub(super) fn checked(
@@ -284,6 +292,15 @@ impl Deploy<'_, '_> {
     }
 
     pub(super) fn attempt_failed(&mut self, attempt: Attempt) {
+        let asked =
+            |tracked: &&Tracked| apply_request(&tracked.prepared.wanted.reference()) == attempt.request;
+        let wanted = (0..self.stages.len()).map(StageIdx).find_map(|stage| {
+            let tracked = self.stages[stage.0].objects.iter().find(asked)?;
+            Some((stage, tracked.prepared.wanted.clone()))
+        });
+        if let Some((stage, wanted)) = wanted {
+            self.not_taken(stage, &wanted, &attempt.error);
+        }
         self.emitter.emit(attempt_event(attempt));
     }
 }

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
 use crate::engine::emitter::Emitter;
 use crate::engine::prepare::{Prepared, Todo};
+use crate::engine::refused::NotTaken;
 use crate::engine::retry::{Attempt, Tools};
 use crate::engine::session::{Session, WIDTH};
 use crate::engine::stage::{StageRun, Step};
@@ -84,8 +85,8 @@ pub(super) struct Deploy<'a, 'r> {
     /// What the pods of workloads that are not ready say.
     vigil: Vigil,
     vigils: SelectAll<BoxStream<'static, (Scope, Observation)>>,
-    /// Why a stage's write was refused, until its end is explained.
-    refusals: BTreeMap<StageIdx, CauseFound>,
+    /// The writes that were refused, or failed and are tried again.
+    refusals: BTreeMap<(StageIdx, ObjectRef), NotTaken>,
     cancelled: Option<CancelReason>,
     inventory_changed: bool,
     concluded: bool,

@@ -1,5 +1,7 @@
 //! What a deploy sends: each request becomes a task, or a watch, and comes back to the loop as news.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt as _;
 
 use super::{Deploy, Done};
@@ -47,7 +49,10 @@ impl Deploy<'_, '_> {
     }
 
     pub(super) fn explain(&mut self, stage: StageIdx, verdict: Verdict) {
-        let refused = self.refusals.remove(&stage);
+        let (refused, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.refusals).into_iter().partition(|((of, _), _)| *of == stage);
+        self.refusals = others;
+        let refused = refused.into_values().collect();
         let puzzle = Puzzle { refused, ..self.puzzle(stage) };
         let tools = self.tools_for(stage, "explain");
         let catalog = self.session.catalog.clone();
@@ -82,7 +87,7 @@ impl Deploy<'_, '_> {
         };
         Puzzle {
             stage: self.name(stage),
-            refused: None,
+            refused: Vec::new(),
             namespace: self.plan.namespace().to_owned(),
             places: run.objects.iter().filter_map(|tracked| place(&tracked.prepared.wanted)).collect(),
             known,

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::story::{Seen, ensure};
+use super::seen::{Seen, ensure};
 
-/// A place in the log.
+/// A place in the log, which moves on as the log is read.
 pub(crate) struct Audit {
     log: PathBuf,
     from: u64,
+    known: BTreeSet<String>,
 }
 
 /// One request.
@@ -31,6 +32,8 @@ pub(crate) struct Request {
     pub(crate) name: String,
     /// Who asked.
     pub(crate) user_agent: String,
+    /// The status code of the answer.
+    pub(crate) code: u16,
     /// When it came.
     pub(crate) received: Timestamp,
     /// When it was answered.
@@ -41,20 +44,20 @@ impl Audit {
     /// Returns the place after all that is in the log now.
     pub(crate) fn from_now_on(log: &Path) -> Seen<Self> {
         let length = log.metadata().map_err(|error| format!("{}: {error}", log.display()))?.len();
-        Ok(Self { log: log.to_owned(), from: length })
+        Ok(Self { log: log.to_owned(), from: length, known: BTreeSet::new() })
     }
 
-    /// Returns the requests that were answered since then, each once.
-    pub(crate) fn requests(&self) -> Seen<Vec<Request>> {
+    /// Returns the requests that were answered since then, or since it was last asked, each once.
+    pub(crate) fn requests(&mut self) -> Seen<Vec<Request>> {
         let text = self.read().map_err(|error| format!("{}: {error}", self.log.display()))?;
-        let mut known = BTreeSet::new();
         let mut requests = Vec::new();
         // The last line may be half written.
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            self.from = self.from.saturating_add(line.len() as u64);
             let entry: Value =
                 serde_json::from_str(line).map_err(|error| format!("audit log: {error} in {line}"))?;
             // A watch is told of twice: when it begins, and when it ends.
-            if known.insert(entry["auditID"].as_str().unwrap_or_default().to_owned()) {
+            if self.known.insert(entry["auditID"].as_str().unwrap_or_default().to_owned()) {
                 requests.push(Request::of(&entry)?);
             }
         }
@@ -78,6 +81,7 @@ impl Request {
             let stamp = text(key);
             stamp.parse::<Timestamp>().map_err(|error| format!("audit log: {key} `{stamp}`: {error}"))
         };
+        let code = entry.pointer("/responseStatus/code").and_then(Value::as_u64);
         let request = Self {
             verb: text("/verb"),
             resource: text("/objectRef/resource"),
@@ -85,6 +89,8 @@ impl Request {
             namespace: text("/objectRef/namespace"),
             name: text("/objectRef/name"),
             user_agent: text("/userAgent"),
+            // An entry without one is of a panicked request; 0 is no answer.
+            code: code.and_then(|code| u16::try_from(code).ok()).unwrap_or(0),
             received: time("/requestReceivedTimestamp")?,
             answered: time("/stageTimestamp")?,
         };

@@ -1,8 +1,9 @@
 # make demo   a real cluster on this machine, and the forum on it
 # make check  what needs neither root nor a cluster: format, lints, unit and property tests, docs
 # make test   everything, on a real cluster
+# make bench  what a deploy costs, beside kubectl and Helm, on a control plane with fake nodes
 # make down   removes the cluster again
-.PHONY: demo check test soak down tools property-tests simulation-tests python-tests sandbox-tests postgres-tests \
+.PHONY: demo check test soak bench down tools property-tests simulation-tests python-tests sandbox-tests postgres-tests \
   forum-tests truth-tests conformance-tests
 
 SHELL   := /bin/bash
@@ -84,6 +85,10 @@ conformance-tests:
 	$(SANDBOX) restart apiserver
 	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test simulation conformance::real
+
+bench: tools
+	$(CARGO) build --locked --release
+	benches/bench
 
 down:
 	$(SANDBOX) down

@@ -270,6 +270,8 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CancelReason {
+    /// The time given to the whole run is over.
+    Deadline,
     /// The first Ctrl-C.
     Interrupt,
     /// SIGTERM: as the first Ctrl-C, with another exit code.
@@ -281,6 +283,7 @@ pub enum CancelReason {
 impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Deadline => "out of time",
             Self::Interrupt => "interrupted",
             Self::Terminate => "terminated",
             Self::SecondInterrupt => "interrupted twice",

@@ -134,6 +134,8 @@ fn help_of_deploy() {
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing
+          --deadline <TIME>    End the whole run after this time, such as 30m; each stage has a deadline
+                               of its own
       -q, --quiet              Tell nothing but the end
       -v, --verbose            Tell of every object and every change, as lines
       -h, --help               Print help (see more with '--help')
@@ -176,6 +178,8 @@ fn help_of_teardown() {
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing
+          --deadline <TIME>    End the whole run after this time, such as 30m; each stage has a deadline
+                               of its own
       -q, --quiet              Tell nothing but the end
       -v, --verbose            Tell of every object and every change, as lines
       -h, --help               Print help (see more with '--help')

@@ -1,8 +1,10 @@
 //! The command line as typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use super::exit::EXIT_CODES;
 
@@ -74,12 +76,22 @@ pub(crate) struct RunArguments {
     /// Ask nothing
     #[arg(long)]
     pub(super) yes: bool,
+    /// End the whole run after this time, such as 30m; each stage has a deadline of its own
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) deadline: Option<Duration>,
     /// Tell nothing but the end
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Tell of every object and every change, as lines
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+/// Reads a time such as `1h 30m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| !time.is_zero())
+        .ok_or_else(|| "write a number with its unit: `90s`, `10m`, `1h 30m`".to_owned())
 }
 
 /// `wesago deploy`

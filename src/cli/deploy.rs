@@ -5,7 +5,7 @@ use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
 use super::reports::{conclude, reporters};
 use super::session::open;
-use super::signals::cancels;
+use super::signals::{cancels, with_deadline};
 use crate::engine::{DeployOptions, Emitter};
 
 /// Runs the command.
@@ -13,6 +13,7 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let ready = open(context, &arguments.plan, &arguments.cluster, !arguments.run.yes).await?;
     let cancels = cancels()
         .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
+    let cancels = with_deadline(cancels, context.clock, arguments.run.deadline);
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;

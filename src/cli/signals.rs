@@ -2,11 +2,27 @@
 //! like the first.
 
 use std::io;
+use std::time::Duration;
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::clock::Clock;
 use crate::event::CancelReason;
+
+/// Returns interrupts with the end of the run's time among them, if it has one.
+pub(super) fn with_deadline(
+    cancels: impl Stream<Item = CancelReason> + Unpin,
+    clock: Clock,
+    deadline: Option<Duration>,
+) -> impl Stream<Item = CancelReason> + Unpin {
+    let end = stream::iter(deadline.map(|after| clock.instant(after)));
+    let end = end.then(|at| async move {
+        tokio::time::sleep_until(at).await;
+        CancelReason::Deadline
+    });
+    stream::select(cancels, Box::pin(end))
+}
 
 struct Signals {
     interrupt: Signal,

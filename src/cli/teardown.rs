@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 use super::output::complain;
 use super::reports::{conclude, reporters};
 use super::session::{Ready, open};
-use super::signals::cancels;
+use super::signals::{cancels, with_deadline};
 use crate::engine::{Emitter, Fate, Removal};
 
 /// Runs the command.
@@ -22,6 +22,7 @@ pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit,
     }
     let cancels = cancels()
         .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
+    let cancels = with_deadline(cancels, context.clock, arguments.run.deadline);
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let verdict = ready.engine.teardown(plan, arguments.delete_data, cancels, &mut emitter).await?;

@@ -23,6 +23,12 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Returns how every cluster serves Namespaces: the one kind that is known without a question.
+    pub fn namespaces() -> Self {
+        let [group, version, kind, plural] = ["", "v1", "Namespace", "namespaces"].map(str::to_owned);
+        Self { group, version, kind, plural, namespaced: false }
+    }
+
     /// Returns `apiVersion`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }

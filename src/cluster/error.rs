@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use crate::object::ObjectRef;
+
 /// Why a request gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -27,6 +29,24 @@ pub enum ApiError {
     Unreadable {
         /// What was wrong with it.
         cause: String,
+    },
+    /// It was tried again and again, and the last try went wrong, too.
+    #[error("{error} ({tries} tries in {})", seconds(*took))]
+    GaveUp {
+        /// How often it was sent.
+        tries: u32,
+        /// From the first try to the last answer.
+        took: Duration,
+        /// Why the last try went wrong.
+        error: Box<ApiError>,
+    },
+    /// An object that is being deleted does not go.
+    #[error("{object} is still there after {}", seconds(*after))]
+    StillThere {
+        /// The object.
+        object: ObjectRef,
+        /// How long its end was waited for.
+        after: Duration,
     },
     /// The run was interrupted before the answer mattered any more.
     #[error("interrupted")]
@@ -59,6 +79,8 @@ pub struct Refusal {
     pub causes: Vec<Cause>,
     /// How long the server wants to be left alone.
     pub retry_after: Option<Duration>,
+    /// For a 401: the credentials were read anew since, and the next try has others.
+    pub credentials_renewed: bool,
 }
 
 /// One cause of a [`Refusal`].
@@ -98,6 +120,13 @@ impl Refusal {
         self.code == 409 && self.causes.iter().any(|cause| cause.reason == "FieldManagerConflict")
     }
 
+    /// Returns the namespace whose end stands in the way, from the cause's message `namespace shop is being
+    /// terminated` (apiserver `admission/plugin/namespace/lifecycle`).
+    pub fn terminating_namespace(&self) -> Option<&str> {
+        let cause = self.causes.iter().find(|cause| cause.reason == "NamespaceTerminating")?;
+        cause.message.strip_prefix("namespace ")?.strip_suffix(" is being terminated")
+    }
+
     /// Returns true when a field was to be changed that cannot be: recognised by its cause, since most
     /// 422 answers are plain mistakes (texts of the API's validation, `apis/*/validation`).
     pub fn is_immutable_field(&self) -> bool {
@@ -115,9 +144,17 @@ impl Refusal {
 }
 
 impl ApiError {
+    /// Returns the error itself, or that of the last try.
+    pub fn last(&self) -> &Self {
+        match self {
+            Self::GaveUp { error, .. } => error.last(),
+            other => other,
+        }
+    }
+
     /// Returns the refusal, when the server answered.
     pub fn refusal(&self) -> Option<&Refusal> {
-        match self {
+        match self.last() {
             Self::Refused(refusal) => Some(refusal),
             _ => None,
         }
@@ -135,7 +172,7 @@ impl ApiError {
 
     /// Returns true when nobody answered at all: the cluster, not the request, is the problem.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NoAnswer { .. })
+        matches!(self.last(), Self::Unreachable { .. } | Self::NoAnswer { .. })
     }
 
     /// Returns true when we are not known or not allowed.
@@ -152,6 +189,15 @@ impl From<kube::Error> for ApiError {
             kube::Error::FromUtf8(cause) => Self::Unreadable { cause: cause.to_string() },
             other => Self::Unreachable { cause: innermost(&other) },
         }
+    }
+}
+
+/// Returns a time as a person says it: tenths of a second only where they matter.
+fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_secs(10) {
+        format!("{:.1} s", duration.as_secs_f64())
+    } else {
+        format!("{} s", duration.as_secs())
     }
 }
 

@@ -1,7 +1,7 @@
 //! L3: the cluster. The only module that knows kube: requests, their answers, discovery and watches.
 //!
-//! A [`Cluster`] keeps no state and takes no decision: it sends one request at a time and tells what came.
-//! Trying again is the engine's business (`outcome` says when), since every try is an event.
+//! A [`Cluster`] takes no decision and knows nothing but its credentials: it sends one request at a time and
+//! tells what came. Trying again is the engine's business (`outcome` says when), since every try is an event.
 
 mod catalog;
 mod error;
@@ -9,35 +9,37 @@ mod outcome;
 #[cfg(test)]
 mod properties;
 mod special;
+mod warning;
 mod watch;
+mod wire;
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use kube::core::Status;
 use serde_json::{Value, json};
 
 pub use catalog::{Catalog, Resource};
 pub use error::{ApiError, Cause, Refusal};
-pub use outcome::{Outcome, outcome};
+pub use outcome::{Budget, Circumstances, Outcome, outcome};
 pub use watch::{Observation, Start};
 
 use crate::inventory::FIELD_MANAGER;
 use crate::object::{Change, Object, ObjectRef, Uid};
+use wire::{ANSWER_WITHIN, Received, Wire, request, within};
 
-/// How long one answer is waited for; kube has no limit of its own.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// Objects asked for in one page of a LIST.
-const PAGE: u32 = 500;
+/// Objects asked for in one page of a LIST: large enough for 5,000 of a kind in five requests, small enough
+/// for a server that keeps a page in memory.
+const PAGE: u32 = 1_000;
 /// Most of a body that is read from a check.
 const BODY_AT_MOST: usize = 1 << 20;
 
 /// A connection to one cluster.
 #[derive(Clone)]
 pub struct Cluster {
-    client: kube::Client,
+    wire: Wire,
 }
 
 /// What is listed or watched: one kind, in one namespace or in all, with or without a label selector.
@@ -53,6 +55,16 @@ pub struct Scope {
     pub fields: Option<String>,
     /// True to ask for metadata only (`PartialObjectMetadataList`).
     pub metadata_only: bool,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.resource.plural)?;
+        match &self.namespace {
+            Some(namespace) => write!(f, " of namespace {namespace}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a LIST answered.
@@ -109,7 +121,17 @@ pub struct Answer {
 impl Cluster {
     /// Returns the cluster behind a client. kube's own retry must be off.
     pub fn new(client: kube::Client) -> Self {
-        Self { client }
+        Self { wire: Wire::new(client) }
+    }
+
+    /// Returns the cluster with a way to get a client with other credentials: it is asked when the server
+    /// says 401, for an exec plugin's or a file's token may end before it said it would.
+    #[must_use]
+    pub fn with_renewal(
+        self,
+        renew: impl Fn() -> Result<kube::Client, kube::Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self { wire: self.wire.renewed_by(Arc::new(renew)) }
     }
 
     /// Asks what kinds are served: two requests at once.
@@ -117,10 +139,10 @@ impl Cluster {
     /// # Errors
     /// [`ApiError`] when either fails.
     pub async fn discover(&self) -> Result<Catalog, ApiError> {
-        let both = futures::future::try_join(
-            self.client.list_core_api_versions_aggregated(),
-            self.client.list_api_groups_aggregated(),
-        );
+        let both = self.wire.with_client(|client| async move {
+            let core = client.list_core_api_versions_aggregated();
+            Ok(futures::future::try_join(core, client.list_api_groups_aggregated()).await?)
+        });
         let (core, groups) = within(ANSWER_WITHIN, both).await??;
         Ok(Catalog::from_discovery([core, groups]))
     }
@@ -335,14 +357,14 @@ impl Cluster {
                 .map_err(|cause| ApiError::Unreadable { cause: format!("host `{host}`: {cause}") })?;
             request.headers_mut().insert(header::HOST, value);
         }
-        within(ANSWER_WITHIN, async {
-            let response = self.client.send(request.map(Body::from)).await?;
+        let ask = |client: kube::Client| async move {
+            let response = client.send(request.map(Body::from)).await?;
             let status = response.status().as_u16();
             let body = response.into_body().collect().await?.to_bytes();
             let body = String::from_utf8_lossy(&body[..body.len().min(BODY_AT_MOST)]).into_owned();
             Ok(Answer { status, body })
-        })
-        .await?
+        };
+        within(ANSWER_WITHIN, self.wire.with_client(ask)).await?
     }
 
     /// Reads the last lines of a container's log.
@@ -365,8 +387,8 @@ impl Cluster {
             ("previous", &previous),
             ("limitBytes", "65536"),
         ];
-        let (status, body, _, retry_after) = self.send(request(Method::GET, &path, &query, None)?).await?;
-        if status.is_success() { Ok(body) } else { Err(refused(status, &body, retry_after)) }
+        let received = self.wire.send(request(Method::GET, &path, &query, None)?).await?;
+        Ok(String::from_utf8_lossy(&received.body).into_owned())
     }
 
     /// Sends a request whose answer is JSON.
@@ -374,35 +396,10 @@ impl Cluster {
         &self,
         request: Result<Request<Vec<u8>>, ApiError>,
     ) -> Result<(StatusCode, Value, Vec<String>), ApiError> {
-        let (status, body, warnings, retry_after) = self.send(request?).await?;
-        if !status.is_success() {
-            return Err(refused(status, &body, retry_after));
-        }
-        let value =
-            serde_json::from_str(&body).map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
+        let Received { status, body, warnings } = self.wire.send(request?).await?;
+        let value = serde_json::from_slice(&body)
+            .map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
         Ok((status, value, warnings))
-    }
-
-    /// Sends a request and reads the whole answer: status, body, `Warning` texts, `Retry-After`.
-    async fn send(
-        &self,
-        request: Request<Vec<u8>>,
-    ) -> Result<(StatusCode, String, Vec<String>, Option<Duration>), ApiError> {
-        within(ANSWER_WITHIN, async {
-            let response = self.client.send(request.map(Body::from)).await?;
-            let status = response.status();
-            let headers = response.headers();
-            let warnings =
-                headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
-            let warnings = warnings.collect();
-            let retry_after =
-                headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            let body = response.into_body().collect().await?.to_bytes();
-            let body = String::from_utf8(body.into())
-                .map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
-            Ok((status, body, warnings, retry_after.map(Duration::from_secs)))
-        })
-        .await?
     }
 }
 
@@ -445,51 +442,6 @@ impl Scope {
     }
 }
 
-/// Waits for an answer no longer than `limit`.
-async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Result<T, ApiError> {
-    tokio::time::timeout(limit, answer).await.map_err(|_| ApiError::NoAnswer { after: limit })
-}
-
-fn request(
-    method: Method,
-    path: &str,
-    query: &[(&str, &str)],
-    body: Option<(&'static str, String)>,
-) -> Result<Request<Vec<u8>>, ApiError> {
-    let mut uri = path.to_owned();
-    if !query.is_empty() {
-        uri.push('?');
-        uri.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish());
-    }
-    let mut builder = Request::builder().method(method).uri(uri);
-    if let Some((content_type, _)) = body {
-        builder = builder.header(header::CONTENT_TYPE, content_type);
-    }
-    let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
-    builder
-        .body(body)
-        .map_err(|cause| ApiError::Unreadable { cause: format!("request to `{path}`: {cause}") })
-}
-
 fn object(value: Value) -> Result<Object, ApiError> {
     Object::new(value).map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })
-}
-
-/// Returns the refusal a body tells; a proxy on the way may answer something else than a `Status`.
-fn refused(status: StatusCode, body: &str, retry_after: Option<Duration>) -> ApiError {
-    let told = serde_json::from_str::<Status>(body).ok().filter(|told| !told.message.is_empty());
-    let status_of = |message: String| Status { message, ..Status::default() };
-    let told = told.unwrap_or_else(|| {
-        let reason = status.canonical_reason().unwrap_or("no reason given");
-        let body: String = body.trim().chars().take(200).collect();
-        status_of(if body.is_empty() { format!("{status}: {reason}") } else { format!("{status}: {body}") })
-    });
-    ApiError::Refused(Refusal::from_status(status.as_u16(), told, retry_after))
-}
-
-/// Returns the text of a `Warning: 299 - "text"` header (RFC 7234, 5.5).
-fn warning(header: &str) -> Option<String> {
-    let (_, quoted) = header.split_once('"')?;
-    let text = quoted.strip_suffix('"').unwrap_or(quoted);
-    Some(text.replace("\\\"", "\""))
 }

@@ -7,10 +7,11 @@ use kube::core::Status;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{ApiError, Outcome, Refusal, outcome};
+use super::{ApiError, Circumstances, Outcome, Refusal, outcome};
 use crate::arbitrary::Arbitrary;
 
-/// No request may be tried for longer than this, whatever the server says.
+/// No request may be tried for longer than this, whatever the server says; unless it says that it is busy, and
+/// then the stage's deadline ends it.
 const LONGEST: Duration = Duration::from_secs(600);
 
 const WORDS: &[&str] = &[
@@ -42,6 +43,9 @@ const TEXTS: &[&str] = &[
     "serviceaccount \"web\" not found",
     "failed calling webhook \"x\"",
     "failed to create typed patch object",
+    "namespace shop is being terminated",
+    "User \"ci\" cannot patch resource \"pods\"",
+    "the UID in the precondition",
     "the object has been modified",
     "field is immutable",
     "é\u{0}\n",
@@ -49,7 +53,11 @@ const TEXTS: &[&str] = &[
 
 /// Returns a code, mostly one that the table knows.
 fn code(any: &mut Arbitrary) -> usize {
-    if any.chance(80) { any.pick(&[0, 403, 404, 409, 410, 422, 429, 500, 503]) } else { any.below(600) }
+    if any.chance(80) {
+        any.pick(&[0, 401, 403, 404, 405, 409, 410, 422, 429, 500, 503])
+    } else {
+        any.below(600)
+    }
 }
 
 /// Returns a `Status` with anything in its fields that its types allow.
@@ -82,8 +90,11 @@ proptest! {
         let _told = (refusal.is_field_conflict(), refusal.is_immutable_field());
         let error = ApiError::Refused(refusal);
         let _told = (error.to_string(), error.is_expired(), error.is_not_found(), error.is_forbidden());
-        if let Outcome::Retry { for_at_most, .. } = outcome(&error) {
-            prop_assert!(for_at_most <= LONGEST, "{error:?} is tried for {for_at_most:?}");
+        let circumstances = Circumstances { writes_permissions: any.chance(50), brings_kind: any.chance(50) };
+        if let Outcome::Retry { budget, .. } | Outcome::WaitForEnd { budget, .. } = outcome(&error, circumstances) {
+            let is_busy = error.refusal().is_some_and(|refusal| refusal.code == 429);
+            let bounded = budget.time.map_or(is_busy, |time| time <= LONGEST);
+            prop_assert!(bounded, "{error:?} is tried for {budget:?}");
         }
     }
 }
@@ -95,7 +106,8 @@ fn the_generator_reaches_every_outcome() {
     for seed in 0..1_000 {
         let mut any = Arbitrary::new(seed, WORDS, TEXTS);
         match status(&mut any)
-            .map(|status| outcome(&ApiError::Refused(Refusal::from_status(0, status, None))))
+            .map(|status| ApiError::Refused(Refusal::from_status(0, status, None)))
+            .map(|error| outcome(&error, Circumstances::default()))
         {
             Some(Outcome::Fatal) => fatal += 1,
             Some(_) => retried += 1,

@@ -289,7 +289,7 @@ async fn watch_one_life(tools: &Tools, resource: &Resource, found: &Object) -> R
                     Some(object) if is_news(object) => return Fate::Renewed,
                     Some(_) => {}
                 },
-                Some(Observation::Seen(_) | Observation::Lost { .. }) => {}
+                Some(Observation::Seen(_) | Observation::Unwatchable { .. } | Observation::Lost { .. }) => {}
             }
         }
     };

@@ -9,12 +9,14 @@
 //! ```
 
 mod around;
+mod bringing;
 mod deploy;
 mod diff;
 mod drift;
 mod emitter;
 mod error;
 mod explain;
+mod gone;
 mod identity;
 mod lock;
 mod options;
@@ -29,7 +31,10 @@ mod stage;
 mod survey;
 mod tasks;
 mod vigil;
+mod warnings;
 mod watching;
+
+use std::borrow::Cow;
 
 use futures::Stream;
 
@@ -102,7 +107,7 @@ impl Engine {
         let Some((catalog, lock, namespace)) =
             run.attend(self.take_lock(&run.tools(), plan, true), emitter).await?
         else {
-            return Ok(Verdict::Cancelled);
+            return Ok(run.stopped());
         };
         let Some(lock) = lock else { return Err(EngineError::Internal("no lock was taken".to_owned())) };
         run.hold(&lock);
@@ -117,7 +122,7 @@ impl Engine {
                 Ok(Some(beginning)) => {
                     self.go_through(plan, options, beginning, run, &mut lost, emitter).await
                 }
-                Ok(None) => Ok(Verdict::Cancelled),
+                Ok(None) => Ok(run.stopped()),
                 Err(error) => Err(error),
             }
         };
@@ -155,7 +160,12 @@ impl Engine {
             (Verdict::Succeeded, None) => {
                 removal::prune(plan, options, &mut session, run, lost, emitter).await
             }
-            (Verdict::Succeeded, Some(_)) if removal::is_due(plan, &session) => Ok(Verdict::Cancelled),
+            (Verdict::Succeeded, Some(reason)) if removal::is_due(plan, &session) => Ok(match reason {
+                CancelReason::Deadline => {
+                    Verdict::TimedOut { waiting_for: vec!["the prune: not begun".to_owned()] }
+                }
+                _ => Verdict::Cancelled,
+            }),
             (verdict, _) => Ok(verdict),
         }
     }
@@ -224,7 +234,7 @@ impl Engine {
     ) -> Result<Verdict, EngineError> {
         let Some((catalog, lock, _)) = run.attend(self.take_lock(&run.tools(), plan, false), emitter).await?
         else {
-            return Ok(Verdict::Cancelled);
+            return Ok(run.stopped());
         };
         // Without a namespace there is nothing of ours.
         let Some(lock) = lock else { return Ok(Verdict::Succeeded) };
@@ -241,7 +251,7 @@ impl Engine {
                 Ok(Some((session, removal))) => {
                     self.take_apart(plan, session, &removal, run, &mut lost, emitter).await
                 }
-                Ok(None) => Ok(Verdict::Cancelled),
+                Ok(None) => Ok(run.stopped()),
                 Err(error) => Err(error),
             }
         };
@@ -380,8 +390,14 @@ fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -
     if !late.is_empty() {
         return Verdict::TimedOut { waiting_for: late };
     }
-    let undone = verdicts.iter().any(|verdict| !verdict.is_success());
-    if cancelled.is_some() && undone { Verdict::Cancelled } else { Verdict::Succeeded }
+    let open: Vec<String> = named()
+        .filter(|(_, verdict)| !verdict.is_success())
+        .map(|(id, _)| format!("stage {id}: not begun"))
+        .collect();
+    if cancelled == Some(CancelReason::Deadline) && !open.is_empty() {
+        return Verdict::TimedOut { waiting_for: open };
+    }
+    if cancelled.is_some() && !open.is_empty() { Verdict::Cancelled } else { Verdict::Succeeded }
 }
 
 /// Ends a locked run however it went: gives the lock back, unless somebody else has it.
@@ -400,14 +416,14 @@ async fn give_back(
 
 /// Returns the plan with the namespaces of its custom kinds, which only the cluster knows to be
 /// namespaced.
-fn settled(plan: &Plan, catalog: &Catalog) -> Plan {
-    let mut plan = plan.clone();
-    for kind in plan.open_kinds().clone() {
-        if let Some(resource) = catalog.preferred(&kind) {
-            plan.settle_kind(&kind, resource.namespaced);
+fn settled<'p>(plan: &'p Plan, catalog: &Catalog) -> Cow<'p, Plan> {
+    let mut settled = Cow::Borrowed(plan);
+    for kind in plan.open_kinds() {
+        if let Some(resource) = catalog.preferred(kind) {
+            settled.to_mut().settle_kind(kind, resource.namespaced);
         }
     }
-    plan
+    settled
 }
 
 /// Tells the end of a run, whatever it was.

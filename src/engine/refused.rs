@@ -45,7 +45,7 @@ pub(super) fn cause(
     definer: Option<&StageId>,
 ) -> CauseFound {
     let told = text(object, error);
-    let message = match (error, definer) {
+    let message = match (error.last(), definer) {
         (ApiError::UnknownKind { .. }, Some(definer)) => format!(
             "{told}; stage `{definer}` defines it, and `{stage}` does not wait for that: add it to its `needs`"
         ),
@@ -72,13 +72,14 @@ pub(super) fn ending_namespace(object: &Object, error: &ApiError) -> Option<Stri
 }
 
 fn reason(error: &ApiError) -> String {
-    let word = match error {
+    let word = match error.last() {
         ApiError::Refused(refusal) if refusal.reason.is_empty() => return format!("HTTP {}", refusal.code),
         ApiError::Refused(refusal) => &refusal.reason,
         ApiError::UnknownKind { .. } => "NoKindMatch",
         ApiError::Unreachable { .. } | ApiError::NoAnswer { .. } => "Unreachable",
         ApiError::Unreadable { .. } => "Unreadable",
-        ApiError::Interrupted | ApiError::LockLost => "Interrupted",
+        ApiError::StillThere { .. } => "Terminating",
+        ApiError::Interrupted | ApiError::LockLost | ApiError::GaveUp { .. } => "Interrupted",
     };
     word.to_owned()
 }
@@ -89,7 +90,7 @@ fn next(object: &Object, error: &ApiError) -> Vec<String> {
     let inside =
         name.namespace.as_ref().map_or(String::new(), |namespace| format!(" --namespace {namespace}"));
     let kind = name.group_kind().to_string().to_lowercase();
-    let refusal = match error {
+    let refusal = match error.last() {
         ApiError::Refused(refusal) => refusal,
         ApiError::UnknownKind { api_version, .. } => {
             let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -98,7 +99,13 @@ fn next(object: &Object, error: &ApiError) -> Vec<String> {
         ApiError::Unreachable { .. } | ApiError::NoAnswer { .. } => {
             return vec!["kubectl cluster-info".to_owned()];
         }
-        ApiError::Unreadable { .. } | ApiError::Interrupted | ApiError::LockLost => return Vec::new(),
+        ApiError::StillThere { object, .. } => {
+            return vec![format!("kubectl get {} {} --output yaml", object.kind.to_lowercase(), object.name)];
+        }
+        ApiError::Unreadable { .. }
+        | ApiError::Interrupted
+        | ApiError::LockLost
+        | ApiError::GaveUp { .. } => return Vec::new(),
     };
     let rule = rule_behind(&refusal.message, name.namespace.as_deref());
     if let Some(rule) = rule.filter(|_| !refusal.is_field_conflict() && !is_ending(refusal)) {

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::lock::Lock;
 use super::retry::{Attempt, Tools, UNTOLD};
 use super::{Emitter, Engine, EngineError, attempt_event, deploy};
-use crate::event::{CancelReason, EventKind};
+use crate::cluster::Circumstances;
+use crate::event::{CancelReason, EventKind, Verdict};
 
 /// How long the last requests of a run may be tried for.
 const CLOSING_WITHIN: Duration = Duration::from_secs(20);
@@ -22,6 +23,8 @@ pub(super) struct Run<C> {
     pub cancels: C,
     /// Failed tries of all tasks.
     pub attempts: mpsc::Receiver<Attempt>,
+    /// What ended the work before its end, if anything did.
+    stopped_by: Option<CancelReason>,
     /// Ends all waits.
     pub cancel: watch::Sender<bool>,
     // Kept so that the tools of the closing requests never see a cancel.
@@ -43,9 +46,11 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
             patience: Duration::MAX,
             stage: None,
             deadline: None,
+            circumstances: Circumstances::default(),
             seed: engine.entropy.fork("session").seed(),
         };
-        Self { tools, cancels, attempts, cancel, never: watch::Sender::new(false), _no_lock: no_lock }
+        let never = watch::Sender::new(false);
+        Self { tools, cancels, attempts, stopped_by: None, cancel, never, _no_lock: no_lock }
     }
 
     /// Returns what whoever sends requests needs.
@@ -61,6 +66,16 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
     /// Binds all writes from here on to the life of the lock.
     pub(super) fn hold(&mut self, lock: &Lock) {
         self.tools.writes_until = lock.valid_until();
+    }
+
+    /// Returns the end of a run whose work was ended before the DAG began.
+    pub(super) fn stopped(&self) -> Verdict {
+        match self.stopped_by {
+            Some(CancelReason::Deadline) => {
+                Verdict::TimedOut { waiting_for: vec!["the cluster was still being read".to_owned()] }
+            }
+            _ => Verdict::Cancelled,
+        }
     }
 
     /// Does a piece of work while telling its failed tries; an interrupt ends it, and it gives `None`.
@@ -87,6 +102,7 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
                 why = &mut *lost => return Err(EngineError::LockLost { why }),
                 Some(reason) = self.cancels.next() => {
                     emitter.emit(EventKind::CancelBegan { reason });
+                    self.stopped_by = Some(reason);
                     return Ok(None);
                 }
                 Some(attempt) = self.attempts.recv() => emitter.emit(attempt_event(attempt)),

@@ -22,6 +22,8 @@ pub(super) const WIDTH: usize = 16;
 /// How long a cluster that does not answer the first question is asked: a wrong address, or one that is
 /// down, is told soon; one that goes away later is waited for.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// How long the end of the plan's namespace is waited for before it is made anew.
+const NAMESPACE_ENDS_WITHIN: Duration = Duration::from_secs(300);
 /// The annotation of a Namespace this program made: only such a one may be removed with the data.
 pub(super) const CREATED_BY: &str = "wesago/created-by";
 /// The field manager of a Namespace's creation. Not the one of applies: those would drop the annotation.
@@ -151,8 +153,7 @@ impl Session {
             if found.get("/metadata/deletionTimestamp").is_none() {
                 return Ok(false);
             }
-            let Some(uid) = found.uid() else { return Ok(false) };
-            let gone = tools.until_gone(resource, &name, &uid);
+            let gone = tools.until_namespace_gone(plan.namespace(), NAMESPACE_ENDS_WITHIN);
             gone.await.map_err(|error| EngineError::request(format!("wait for the end of {name}"), error))?;
         }
         let value = json!({

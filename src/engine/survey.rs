@@ -50,7 +50,7 @@ impl Survey {
     /// Reads the cluster.
     pub(super) async fn read(tools: &Tools, plan: &Plan) -> Result<Self, EngineError> {
         let catalog = Session::discover(tools).await?;
-        let plan = super::settled(plan, &catalog);
+        let plan = super::settled(plan, &catalog).into_owned();
         let session = Session::read(tools, &plan, catalog).await?;
         let mut survey = Self { plan, session, secrets: SecretContents::default(), whole: BTreeMap::new() };
         survey.read_secrets(tools).await?;

@@ -1,13 +1,12 @@
-//! What a run does to the cluster, each as one future: write an object, ask a check, wait for an end. A
-//! task decides nothing about the run; it tells what came of it.
+//! What a run does to the cluster, each as one future: write an object, delete it, ask a check. A task
+//! decides nothing about the run; it tells what came of it.
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use serde_json::json;
 
 use super::retry::Tools;
-use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Start, Written};
+use crate::cluster::{ApiError, Deletion, Propagation, Resource, Written};
 use crate::inventory::{FIELD_MANAGER, PART_OF};
 use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::HttpCheck;
@@ -164,38 +163,6 @@ impl Tools {
             Err(error) if error.refusal().is_none_or(|no| !matches!(no.code, 404 | 422)) => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
-    }
-
-    /// Waits until a life of an object is over, by a watch on its name.
-    pub(super) async fn until_gone(
-        &self,
-        resource: &Resource,
-        name: &ObjectRef,
-        uid: &Uid,
-    ) -> Result<(), ApiError> {
-        let scope = Scope {
-            resource: resource.clone(),
-            namespace: name.namespace.clone(),
-            labels: None,
-            fields: Some(format!("metadata.name={}", name.name)),
-            metadata_only: false,
-        };
-        let is_it = |object: &Object| object.uid().as_ref() == Some(uid);
-        let mut watch = std::pin::pin!(self.cluster.watch(scope, Start::List, self.seed));
-        // The stream never ends; the stage's deadline ends this wait.
-        while let Some(observation) = self.unless_cancelled(watch.next()).await? {
-            match observation {
-                Observation::Relisted(listing) if !listing.objects.iter().any(is_it) => return Ok(()),
-                Observation::Seen(object) if !is_it(&object) => return Ok(()),
-                Observation::Gone(object) if is_it(&object) => return Ok(()),
-                Observation::Lost { error, .. } if error.is_forbidden() => return Err(error),
-                Observation::Relisted(_)
-                | Observation::Seen(_)
-                | Observation::Gone(_)
-                | Observation::Lost { .. } => {}
-            }
-        }
-        Ok(())
     }
 
     /// Asks a check once and returns whether it passed, and what came.

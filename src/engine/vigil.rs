@@ -103,7 +103,7 @@ impl Vigil {
                 self.objects.retain(|name, _| name.group_kind() != kind || name.namespace != scope.namespace);
                 self.objects.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
             }
-            Observation::Lost { .. } => return,
+            Observation::Unwatchable { .. } | Observation::Lost { .. } => return,
         }
         self.judge_after(JUDGED_AFTER);
     }

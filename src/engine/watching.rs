@@ -136,6 +136,9 @@ fn take_in(survey: &mut Survey, scope: &Scope, observation: Observation) -> Take
     if let Observation::Lost { error, .. } = &observation {
         return Taken::Trouble(format!("watch {}: {error}", scope.resource.plural));
     }
+    if let Observation::Unwatchable { error } = &observation {
+        return Taken::Trouble(scope.is_listed_instead(error));
+    }
     if scope.fields.is_some() {
         return inventory_news(survey, &observation);
     }
@@ -158,7 +161,7 @@ fn take_in(survey: &mut Survey, scope: &Scope, observation: Observation) -> Take
             });
             live.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
         }
-        Observation::Lost { .. } => {}
+        Observation::Unwatchable { .. } | Observation::Lost { .. } => {}
     }
     Taken::News
 }
@@ -176,7 +179,9 @@ fn inventory_news(survey: &Survey, observation: &Observation) -> Taken {
             None => survey.session.inventory.is_empty(),
         },
         Observation::Seen(parent) => is_same(parent),
-        Observation::Gone(_) | Observation::Lost { .. } => survey.session.inventory.is_empty(),
+        Observation::Gone(_) | Observation::Unwatchable { .. } | Observation::Lost { .. } => {
+            survey.session.inventory.is_empty()
+        }
     };
     if same { Taken::News } else { Taken::Inventory }
 }

@@ -11,7 +11,7 @@ use super::ink::Ink;
 use super::plain::cause_text;
 use super::view::{StageState, StageView};
 use super::{Reporter, RunView, words};
-use crate::event::{Event, EventKind, Verdict};
+use crate::event::{CancelReason, Event, EventKind, Verdict};
 
 /// Returns the columns and rows of the terminal as they are now.
 pub type Size = Box<dyn Fn() -> (usize, usize)>;
@@ -243,6 +243,9 @@ impl Sketch {
     fn foot(&self, view: &RunView) -> String {
         let mut parts = Vec::new();
         match (view.cancel, &view.trouble) {
+            (Some(CancelReason::Deadline), _) => {
+                parts.push("out of time: requests in flight end".to_owned());
+            }
             (Some(reason), _) => {
                 parts.push(format!("{reason}: requests in flight end; Ctrl-C again stops at once"));
             }

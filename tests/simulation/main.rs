@@ -18,6 +18,8 @@ mod conformance;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
+mod deadline;
+#[cfg(test)]
 mod deployer;
 #[cfg(test)]
 mod drift;
@@ -35,6 +37,8 @@ mod oracle;
 mod plans;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod reaction;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -92,7 +92,14 @@ impl Connection {
         let id = self.fresh_id();
         self.journal.write(What::Sent { run: self.run, id, request: Box::new(request.clone()) });
         let (there, back, fault) = self.draw(&request);
-        tokio::time::sleep(there).await;
+        travel(there).await;
+        if self.weather.unwatchable && request.query.contains("watch=true") {
+            let plural = request.path.rsplit('/').next().unwrap_or_default();
+            let message = format!(
+                "{plural} is forbidden: User \"ci\" cannot watch resource \"{plural}\" in the namespace \"shop\""
+            );
+            return Some(Ok(self.refuse(id, 403, "Forbidden", &message, None)));
+        }
         match fault {
             Fault::None => {}
             Fault::Refused => return Some(Err(self.fail(id, fault, reset()))),
@@ -123,7 +130,7 @@ impl Connection {
             _ => String::new(),
         };
         self.journal.write(What::Served { run: self.run, id, code: answer.code(), message });
-        tokio::time::sleep(back).await;
+        travel(back).await;
         Some(match fault {
             Fault::Lost => Err(reset()),
             Fault::Unanswered { .. } => return None,
@@ -166,7 +173,10 @@ impl Connection {
     /// Returns how long the request and its answer travel, and what goes wrong.
     fn draw(&self, request: &Request) -> (Duration, Duration, Fault) {
         let mut random = self.random.lock().unwrap();
-        let (there, back) = (random.millis(1, 8), random.millis(0, 8));
+        let (mut there, mut back) = (random.millis(1, 8), random.millis(0, 8));
+        if self.weather.instant {
+            (there, back) = (Duration::ZERO, Duration::ZERO);
+        }
         let roll = random.between(0, 999);
         let (seconds, code) = (random.between(1, 5), *random.pick(&[500, 502, 503]));
         let served = random.chance(500);
@@ -269,6 +279,7 @@ impl Connection {
             cut: cut.map(|after| now + after).into_iter().chain(outage).min().filter(|_| stormy),
             silent: silent.filter(|_| stormy).map(|after| now + after),
             late: late && stormy,
+            instant: self.weather.instant,
             broken,
             delays,
             storm_ends: self.weather.ends,
@@ -291,6 +302,7 @@ struct Carrier {
     cut: Option<Instant>,
     silent: Option<Instant>,
     late: bool,
+    instant: bool,
     /// A cut shows as an error, not as an end.
     broken: bool,
     delays: Random,
@@ -315,8 +327,15 @@ impl Carrier {
         }
         let stormy = self.storm_ends.is_some_and(|ends| Instant::now() < ends);
         let delay = if self.late && stormy { self.delays.millis(0, 4000) } else { self.delays.millis(0, 5) };
-        tokio::time::sleep(delay).await;
+        travel(if self.instant { Duration::ZERO } else { delay }).await;
         Some(Ok(line))
+    }
+}
+
+/// Lets the time pass that a message takes, if any.
+async fn travel(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

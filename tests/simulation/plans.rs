@@ -107,6 +107,19 @@ impl Application {
         Self { stages: vec![StageDraft { id, needs, objects, deadline }], secret: false, ruled: false }
     }
 
+    /// Returns stages in a row, each with a Deployment and a ConfigMap.
+    pub(crate) fn chain(length: usize) -> Self {
+        let mut stages: Vec<StageDraft> = Vec::new();
+        for index in 0..length {
+            let id = StageId::new(format!("s{index}")).unwrap();
+            let needs = stages.last().map(|stage| stage.id.clone()).into_iter().collect();
+            let names = [("Deployment", "web"), ("ConfigMap", "settings")];
+            let objects = names.map(|(kind, name)| ObjectDraft::of(kind, format!("{name}-{index}"))).into();
+            stages.push(StageDraft { id, needs, objects, deadline: Duration::from_secs(600) });
+        }
+        Self { stages, secret: false, ruled: false }
+    }
+
     /// Changes some contents, and takes some objects out.
     pub(crate) fn change(&mut self, random: &mut Random) {
         let drafts = self.stages.iter().flat_map(|stage| &stage.objects);

@@ -20,6 +20,10 @@ pub(crate) struct Weather {
     pub(crate) small_pages: u64,
     /// Refusals for want of a permission.
     pub(crate) forbidden: u64,
+    /// Nothing may be watched.
+    pub(crate) unwatchable: bool,
+    /// The way takes no time.
+    pub(crate) instant: bool,
     /// Between these moments nobody answers.
     pub(crate) outage: Option<(Instant, Instant)>,
     /// No fault begins after this moment.
@@ -91,6 +95,7 @@ impl Weather {
             forbidden: some(15),
             outage,
             ends: Some(ends),
+            ..Self::default()
         }
     }
 }

@@ -44,6 +44,16 @@ pub(crate) struct World {
 impl World {
     /// Returns the world of a seed, in which nothing has happened yet.
     pub(crate) fn new(seed: u64) -> Self {
+        let calm_from = Instant::now() + STORM * 2;
+        Self::with_temper(seed, Temper::random(&mut Random::from_seed(seed).fork("temper"), calm_from))
+    }
+
+    /// Returns the world of a seed whose controllers make no trouble.
+    pub(crate) fn even(seed: u64) -> Self {
+        Self::with_temper(seed, Temper::even())
+    }
+
+    fn with_temper(seed: u64, temper: Temper) -> Self {
         let mut random = Random::from_seed(seed);
         let server = ApiServer::new(EPOCH.parse().unwrap());
         let journal = Journal::new(server.versions());
@@ -60,8 +70,6 @@ impl World {
             random: random.fork("world"),
         };
         world.furnish(&mut random.fork("furniture"));
-        let calm_from = Instant::now() + STORM * 2;
-        let temper = Temper::random(&mut random.fork("temper"), calm_from);
         world.journal.note(format!(
             "controllers {:?}, stalls {}, flaps {}",
             temper.usual, temper.stalls, temper.flaps

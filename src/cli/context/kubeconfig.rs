@@ -61,8 +61,15 @@ pub(crate) async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) ->
     let agent = HeaderValue::from_static(concat!("wesago/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, agent));
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    let client = kube::Client::try_from(config).map_err(|cause| unusable(&cause))?;
-    Ok(Connection { cluster: Cluster::new(client), context, server })
+    let client = || kube::Client::try_from(config.clone());
+    let cluster = Cluster::new(client().map_err(|cause| unusable(&cause))?);
+    // What a plugin, a file or a provider gave can be had anew; a certificate, or a token in the kubeconfig,
+    // is what it is.
+    let login = &config.auth_info;
+    let is_given = login.exec.is_some() || login.token_file.is_some() || login.auth_provider.is_some();
+    let cluster =
+        if is_given { cluster.with_renewal(move || kube::Client::try_from(config.clone())) } else { cluster };
+    Ok(Connection { cluster, context, server })
 }
 
 /// Reads the file named, else those of `KUBECONFIG`, else the default one; `None` when there is none.

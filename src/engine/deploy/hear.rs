@@ -22,7 +22,12 @@ use crate::schedule::Input;
 impl Deploy<'_, '_> {
     pub(super) fn task_done(&mut self, done: Done) {
         match done {
-            Done::Written { stage, index, result } => self.written(stage, index, result),
+            Done::Written { stage, index, result, catalog } => {
+                if let Some(catalog) = catalog {
+                    self.discovered(catalog);
+                }
+                self.written(stage, index, result);
+            }
             Done::Rediscovered { stage, result } => match result {
                 Ok(catalog) => self.discovered(catalog),
                 Err(error) => self.fail(stage, format!("discover the served kinds: {error}")),
@@ -51,8 +56,8 @@ impl Deploy<'_, '_> {
             Err(error) => return self.refused(stage, &wanted, &error),
         };
         self.refusals.remove(&(stage, object.clone()));
-        for message in written.warnings {
-            self.emitter.emit(EventKind::Warned { message: format!("{object}: {message}") });
+        for message in self.warnings.news(&object, written.warnings) {
+            self.emitter.emit(EventKind::Warned { message });
         }
         match Inventory::record_of(&wanted, &written.object) {
             Some(record) if self.session.inventory.record(&object) == Some(&record) => {}
@@ -138,6 +143,7 @@ impl Deploy<'_, '_> {
             Observation::Seen(object) => self.saw(&object.reference(), News::Seen(object)),
             Observation::Gone(object) => self.saw_end(object),
             Observation::Relisted(listing) => self.relisted(scope, listing),
+            Observation::Unwatchable { error } => self.unwatchable(scope, &error),
             Observation::Lost { attempt, error, retry_in } => self.attempt_failed(Attempt {
                 stage: None,
                 request: format!("watch {}", scope.resource.plural),
@@ -146,6 +152,19 @@ impl Deploy<'_, '_> {
                 retry_in,
             }),
         }
+    }
+
+    /// Takes in news of what workloads make.
+    pub(super) fn overheard(&mut self, scope: &Scope, observation: Observation) {
+        if let Observation::Unwatchable { error } = &observation {
+            self.unwatchable(scope, error);
+        }
+        self.vigil.hear(scope, observation);
+    }
+
+    /// Tells that news of a scope come late.
+    pub(super) fn unwatchable(&mut self, scope: &Scope, error: &ApiError) {
+        self.emitter.emit(EventKind::Warned { message: scope.is_listed_instead(error) });
     }
 
     /// Takes in a whole scope: what is not in it is gone.
@@ -284,7 +303,11 @@ impl Deploy<'_, '_> {
         self.queue.clear();
         self.feed(&Input::Cancel);
         for stage in (0..self.stages.len()).map(StageIdx) {
-            if self.stages[stage.0].is_running() {
+            let run = &mut self.stages[stage.0];
+            if reason == CancelReason::Deadline && run.is_running() && !run.is_explaining() {
+                let step = run.time_out();
+                self.act(stage, Some(step));
+            } else if run.is_running() {
                 self.advance(stage);
             }
         }

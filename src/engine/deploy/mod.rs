@@ -23,6 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::Clock;
 use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
+use crate::engine::bringing::Bringing;
 use crate::engine::emitter::Emitter;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::refused::NotTaken;
@@ -30,6 +31,7 @@ use crate::engine::retry::{Attempt, Tools};
 use crate::engine::session::{Session, WIDTH};
 use crate::engine::stage::{StageRun, Step};
 use crate::engine::vigil::Vigil;
+use crate::engine::warnings::Warnings;
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
 use crate::object::{Change, Object, ObjectRef};
@@ -41,7 +43,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// What a task came to.
 enum Done {
-    Written { stage: StageIdx, index: usize, result: Result<Written, ApiError> },
+    Written { stage: StageIdx, index: usize, result: Result<Written, ApiError>, catalog: Option<Catalog> },
     Rediscovered { stage: StageIdx, result: Result<Catalog, ApiError> },
     Checked { stage: StageIdx, check: usize, tries: u32, passed: bool, answer: String },
     Explained { stage: StageIdx, verdict: Verdict, causes: Vec<CauseFound> },
@@ -49,6 +51,13 @@ enum Done {
 }
 
 type Task = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// What waits for a free place among the tasks in flight. A write is only its place in the stage until then:
+/// what it takes to send it is made when it goes, not thousands of times beforehand.
+enum Queued {
+    Write(usize),
+    Other(Task),
+}
 
 /// What goes on after the loop.
 pub(super) struct Outcome {
@@ -78,7 +87,7 @@ pub(super) struct Deploy<'a, 'r> {
     schedule: Schedule,
     effects: VecDeque<Effect>,
     /// Tasks that wait for a free place among those in flight.
-    queue: VecDeque<(StageIdx, Task)>,
+    queue: VecDeque<(StageIdx, Queued)>,
     tasks: FuturesUnordered<Task>,
     watches: SelectAll<BoxStream<'static, (Scope, Observation)>>,
     watched: BTreeSet<Scope>,
@@ -87,6 +96,8 @@ pub(super) struct Deploy<'a, 'r> {
     vigils: SelectAll<BoxStream<'static, (Scope, Observation)>>,
     /// The writes that were refused, or failed and are tried again.
     refusals: BTreeMap<(StageIdx, ObjectRef), NotTaken>,
+    warnings: Warnings,
+    bringing: Bringing,
     cancelled: Option<CancelReason>,
     inventory_changed: bool,
     concluded: bool,
@@ -135,6 +146,8 @@ impl<'a, 'r> Deploy<'a, 'r> {
             vigil: Vigil::default(),
             vigils: SelectAll::new(),
             refusals: BTreeMap::new(),
+            warnings: Warnings::default(),
+            bringing: Bringing::of(plan),
             cancelled: None,
             inventory_changed: false,
             concluded: false,
@@ -176,7 +189,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
                     self.observed(&scope, observation);
                 }
                 Some((scope, observation)) = self.vigils.next(), if !self.vigils.is_empty() => {
-                    self.vigil.hear(&scope, observation);
+                    self.overheard(&scope, observation);
                 }
                 () = until(wakes_at) => self.time_passed(),
                 _ = tick.tick() => self.emitter.tick(),
@@ -194,8 +207,12 @@ impl<'a, 'r> Deploy<'a, 'r> {
     /// Lets waiting tasks take the free places.
     fn fill(&mut self) {
         while self.tasks.len() < WIDTH {
-            let Some((stage, task)) = self.queue.pop_front() else { break };
+            let Some((stage, queued)) = self.queue.pop_front() else { break };
             if self.stages[stage.0].is_running() {
+                let task = match queued {
+                    Queued::Write(index) => self.write(stage, index),
+                    Queued::Other(task) => task,
+                };
                 self.tasks.push(task);
             }
         }
@@ -250,13 +267,15 @@ impl<'a, 'r> Deploy<'a, 'r> {
     fn act(&mut self, stage: StageIdx, step: Option<Step>) {
         match step {
             None => {}
-            Some(Step::Write(indices)) => indices.into_iter().for_each(|index| self.write(stage, index)),
+            Some(Step::Write(indices)) => {
+                self.queue.extend(indices.into_iter().map(|index| (stage, Queued::Write(index))));
+            }
             Some(Step::Rediscover) => {
                 self.stages[stage.0].asked_discovery();
                 let tools = self.tools_for(stage, "discovery");
                 let task =
                     async move { Done::Rediscovered { stage, result: Session::rediscover(&tools).await } };
-                self.queue.push_back((stage, Box::pin(task)));
+                self.queue.push_back((stage, Queued::Other(Box::pin(task))));
             }
             Some(Step::Check) => {
                 (0..self.plan.stages()[stage.0].checks.len()).for_each(|check| self.check(stage, check, 0));

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 
-use super::{Deploy, Done};
-use crate::cluster::Start;
+use super::{Deploy, Done, Queued, Task};
+use crate::cluster::{ApiError, Catalog, Resource, Start};
 use crate::engine::around;
 use crate::engine::explain::{Puzzle, Unready, explain};
+use crate::engine::retry::Tools;
 use crate::engine::session::settles_at_once;
 use crate::engine::stage::Tracked;
 use crate::engine::tasks::pause_after_check;
@@ -17,21 +18,26 @@ use crate::object::Object;
 use crate::plan::{Check, StageIdx};
 
 impl Deploy<'_, '_> {
-    pub(super) fn write(&mut self, stage: StageIdx, index: usize) {
+    /// Returns the write of an object as a task.
+    pub(super) fn write(&self, stage: StageIdx, index: usize) -> Task {
         let tracked = &self.stages[stage.0].objects[index];
         let wanted = tracked.prepared.wanted.clone();
         let live = tracked.prepared.live.clone();
         let manner = self.stages[stage.0].manner(index);
-        let resource = self.session.resource(&wanted);
-        let tools = self.tools_for(stage, &wanted.reference().to_string());
+        let known = self.session.resource(&wanted);
+        let name = wanted.reference();
+        let circumstances = self.bringing.circumstances(&name);
+        let tools = Tools { circumstances, ..self.tools_for(stage, &name.to_string()) };
         let task = async move {
-            let result = match resource {
-                Ok(resource) => tools.write(&resource, &wanted, live.as_ref(), manner).await,
-                Err(error) => Err(error),
+            let (result, catalog) = match find(&tools, &wanted, known).await {
+                Ok((resource, catalog)) => {
+                    (tools.write(&resource, &wanted, live.as_ref(), manner).await, catalog)
+                }
+                Err(error) => (Err(error), None),
             };
-            Done::Written { stage, index, result }
+            Done::Written { stage, index, result, catalog }
         };
-        self.queue.push_back((stage, Box::pin(task)));
+        Box::pin(task)
     }
 
     pub(super) fn check(&mut self, stage: StageIdx, check: usize, tries: u32) {
@@ -45,7 +51,7 @@ impl Deploy<'_, '_> {
             let (passed, answer) = tools.check(&namespace, &question).await;
             Done::Checked { stage, check, tries: tries + 1, passed, answer }
         };
-        self.queue.push_back((stage, Box::pin(task)));
+        self.queue.push_back((stage, Queued::Other(Box::pin(task))));
     }
 
     pub(super) fn explain(&mut self, stage: StageIdx, verdict: Verdict) {
@@ -60,7 +66,7 @@ impl Deploy<'_, '_> {
             let causes = explain(&tools, &catalog, puzzle).await;
             Done::Explained { stage, verdict, causes }
         };
-        self.queue.push_back((stage, Box::pin(task)));
+        self.queue.push_back((stage, Queued::Other(Box::pin(task))));
     }
 
     /// Returns all that is known about a stage that did not become ready.
@@ -108,7 +114,7 @@ impl Deploy<'_, '_> {
             };
             Done::NodesTold { nodes }
         };
-        self.queue.push_back((stage, Box::pin(task)));
+        self.queue.push_back((stage, Queued::Other(Box::pin(task))));
     }
 
     /// Opens the watch an object that is not current needs, once per kind and namespace, from the state
@@ -149,4 +155,22 @@ impl Deploy<'_, '_> {
             self.vigils.push(stream.map(move |observation| (scope.clone(), observation)).boxed());
         }
     }
+}
+
+/// Returns how the server serves an object's kind, as known or, while something of this run is bringing the
+/// kind, as discovery tells of it at last; the catalog, too, when it was asked anew.
+async fn find(
+    tools: &Tools,
+    wanted: &Object,
+    known: Result<Resource, ApiError>,
+) -> Result<(Resource, Option<Catalog>), ApiError> {
+    if known.is_ok() || !tools.circumstances.brings_kind {
+        return known.map(|resource| (resource, None));
+    }
+    let ask = || async {
+        let catalog = tools.cluster.discover().await?;
+        let resource = catalog.of(wanted)?.clone();
+        Ok((resource, Some(catalog)))
+    };
+    tools.persist("discover the served kinds", ask).await
 }

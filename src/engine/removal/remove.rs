@@ -202,7 +202,9 @@ impl<'a> State<'a> {
     fn done(&mut self, Done { group, result }: Done, emitter: &mut Emitter<'_>) {
         let verdict = match result {
             Ok(()) => Verdict::Succeeded,
-            Err(NotGone { error: ApiError::Interrupted, .. }) if self.cancelled.is_some() => {
+            Err(NotGone { error: ApiError::Interrupted, .. })
+                if self.cancelled > Some(CancelReason::Deadline) =>
+            {
                 Verdict::Cancelled
             }
             Err(NotGone { object, error: ApiError::Interrupted, why }) => {

@@ -68,6 +68,8 @@ pub(crate) struct Stored {
 #[derive(Clone, Debug)]
 pub(crate) struct Commit {
     pub(crate) version: u64,
+    /// Since the server began.
+    pub(crate) at: Duration,
     /// Who asked for it: the user agent of the request.
     pub(crate) agent: String,
     pub(crate) key: Key,
@@ -185,7 +187,8 @@ impl Store {
     ) {
         let version = self.current_version() + 1;
         let (agent, key) = (agent.to_owned(), key.clone());
-        self.history.push(Commit { version, agent, key, before, after, last_words });
+        let at = self.elapsed();
+        self.history.push(Commit { version, at, agent, key, before, after, last_words });
         self.version.send_replace(version);
     }
 

@@ -29,6 +29,11 @@ pub(crate) struct Temper {
 }
 
 impl Temper {
+    /// Returns the temper of controllers that take their time and make no trouble.
+    pub(crate) fn even() -> Self {
+        Self { usual: (20, 800), stalls: 0, flaps: 0, calm_from: Instant::now() }
+    }
+
     /// Returns the temper of a seed.
     pub(crate) fn random(random: &mut Random, calm_from: Instant) -> Self {
         let usual = *random.pick(&[(1, 5), (5, 100), (20, 800)]);

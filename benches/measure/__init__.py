@@ -1,0 +1,1 @@
+"""The benches: what a deploy costs, as the server saw it."""

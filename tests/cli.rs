@@ -121,24 +121,25 @@ fn help_of_deploy() {
     Usage: wesago deploy [OPTIONS]
 
     Options:
-          --plan <FILE>        The plan file, or the name of a built-in plan [default:
-                               plans/CONTEXT.yaml, else plans/wesago.yaml, of the current folder, else
-                               built in]
-          --set <NAME=VALUE>   Set a variable of the plan
-          --values <FILE>      Read variables from a YAML file of `name: value`
-          --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
-                               terminal]
-          --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --delete-data        Remove volumes, generated secrets and namespaces that left the plan, too
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
-      -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
-                               json]
-          --yes                Ask nothing
-          --deadline <TIME>    End the whole run after this time, such as 30m; each stage has a deadline
-                               of its own
-      -q, --quiet              Tell nothing but the end
-      -v, --verbose            Tell of every object and every change, as lines
-      -h, --help               Print help (see more with '--help')
+          --plan <FILE>             The plan file, or the name of a built-in plan [default:
+                                    plans/CONTEXT.yaml, else plans/wesago.yaml, of the current folder,
+                                    else built in]
+          --set <NAME=VALUE>        Set a variable of the plan
+          --values <FILE>           Read variables from a YAML file of `name: value`
+          --context <NAME>          The kubeconfig context [default: the current one, confirmed on a
+                                    terminal]
+          --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
+          --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
+                                    too
+          --color <WHEN>            When to use colours: auto, always or never [default: auto]
+          --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
+                                    deploy before its first write [default: 10]
+      -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:
+                                    text, json]
+          --yes                     Ask nothing
+      -q, --quiet                   Tell nothing but the end
+      -v, --verbose                 Tell of every object and every change, as lines
+      -h, --help                    Print help (see more with '--help')
 
     Exit codes:
       0    done

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use super::exit::EXIT_CODES;
+use crate::engine::MAX_DELETIONS;
 
 /// Puts a whole application on Kubernetes in the right order, and tells the truth about it.
 #[derive(Debug, Parser)]
@@ -105,7 +106,17 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(super) delete_data: bool,
     #[command(flatten)]
+    pub(super) deletions: DeletionArguments,
+    #[command(flatten)]
     pub(super) run: RunArguments,
+}
+
+/// How much a deploy may delete.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct DeletionArguments {
+    /// Delete at most so many objects that left the plan; more stop the deploy before its first write
+    #[arg(long, value_name = "NUMBER", default_value_t = MAX_DELETIONS)]
+    pub(super) max_deletions: usize,
 }
 
 /// `wesago diff`

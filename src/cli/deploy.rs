@@ -1,12 +1,14 @@
 //! `wesago deploy`
 
-use super::arguments::Deploy;
+use super::arguments::{Deploy, Output, RunArguments};
 use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
 use super::reports::{conclude, reporters};
 use super::session::open;
 use super::signals::{cancels, with_deadline};
-use crate::engine::{DeployOptions, Emitter};
+use crate::engine::{Confirm, DeployOptions, Emitter};
+use crate::event::Forecast;
+use crate::report::forecast_notices;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
@@ -17,7 +19,24 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
-    let options = DeployOptions { delete_data: arguments.delete_data };
+    let options = DeployOptions {
+        delete_data: arguments.delete_data,
+        max_deletions: Some(arguments.deletions.max_deletions),
+        confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),
+    };
     let verdict = ready.engine.deploy(plan, &options, &ProcessSecrets, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))
+}
+
+/// Returns what asks on the terminal before something goes. Off a terminal nobody is asked: what goes is
+/// within `--max-deletions`.
+fn confirm(telling: &RunArguments) -> Confirm {
+    // What is foreseen is told by the reporters, unless there are none for a person.
+    let is_told = !telling.quiet && telling.output == Output::Text;
+    Confirm::new(move |forecast: &Forecast| {
+        let mut lines = if is_told { Vec::new() } else { forecast_notices(forecast) };
+        lines.push("what is marked `-` or `±` is deleted. go on? [y/N] ".to_owned());
+        let question = lines.join("\n");
+        Box::pin(async move { matches!(Context::answer(question).await.as_deref(), Ok("y" | "Y" | "yes")) })
+    })
 }

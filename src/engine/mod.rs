@@ -2,7 +2,7 @@
 //! allows, listens to what the cluster says, and tells everything as events.
 //!
 //! ```text
-//! deploy:    session ▶ namespace, inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
+//! deploy:    session ▶ foresee ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
 //! teardown:  session ▶ the DAG turned round: delete, wait until gone ▶ inventory
 //! status:    session ▶ assess
 //! diff:      session ▶ dry runs of what is not proven equal
@@ -10,6 +10,7 @@
 
 mod around;
 mod bringing;
+mod begin;
 mod deploy;
 mod diff;
 mod drift;
@@ -17,6 +18,7 @@ mod emitter;
 mod error;
 mod explain;
 mod gone;
+mod foresee;
 mod identity;
 mod lock;
 mod options;
@@ -41,6 +43,7 @@ use futures::Stream;
 pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
+pub use foresee::{Confirm, MAX_DELETIONS};
 pub use identity::{Holder, Life, RunIdentity};
 pub use options::DeployOptions;
 pub use removal::{Fate, Keep, Removal};
@@ -58,6 +61,7 @@ use crate::event::{
 };
 use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
+use begin::Beginning;
 use deploy::Deploy;
 use lock::Lock;
 use retry::{Attempt, Tools};
@@ -117,8 +121,7 @@ impl Engine {
         }
         let result = {
             let mut lost = std::pin::pin!(lock.keep(&tools));
-            let begin = self.begin(&tools, plan, sources, catalog);
-            match run.attend_held(begin, &mut lost, emitter).await {
+            match self.begin(plan, options, sources, catalog, run, &mut lost, emitter).await {
                 Ok(Some(beginning)) => {
                     self.go_through(plan, options, beginning, run, &mut lost, emitter).await
                 }
@@ -139,7 +142,7 @@ impl Engine {
         lost: &mut (impl Future<Output = String> + Unpin),
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let (mut session, prepared, changes) = beginning;
+        let Beginning { mut session, prepared, changes } = beginning;
         for (object, change) in changes {
             emitter.emit(EventKind::ObjectApplied { stage: None, object, change });
         }
@@ -304,38 +307,6 @@ impl Engine {
         run.quietly(diff::diff(&tools, plan, options, &mask)).await
     }
 
-    /// Does everything that comes before the DAG.
-    async fn begin(
-        &self,
-        tools: &Tools,
-        plan: &Plan,
-        sources: &dyn SecretSources,
-        catalog: Catalog,
-    ) -> Result<Beginning, EngineError> {
-        let mut session = Session::read(tools, plan, catalog).await?;
-        let mut changes = Vec::new();
-        let secrets = secrets::read(tools, &session, plan, sources).await?;
-        let prepared = prepare::prepare(plan, &session, &secrets.contents);
-        let wanted = prepared.iter().flatten().map(|prepared| prepared.wanted.reference());
-        let made = secrets.missing.iter().map(|(object, _)| object.reference());
-        let members: Vec<_> = wanted.chain(made).collect();
-        // Superset first: whatever is written from here on is already known to be ours.
-        let is_new = members.iter().any(|member| !session.inventory.contains(member));
-        for member in members {
-            session.inventory.announce(member);
-        }
-        session.note_depths(plan);
-        if is_new {
-            session.save_inventory(tools).await?;
-        }
-        for (object, change) in &secrets.missing {
-            secrets::write(tools, &session, object).await?;
-            changes.push((object.reference(), *change));
-        }
-        changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));
-        Ok((session, prepared, changes))
-    }
-
     fn run_started(&self, command: &str, plan: &Plan) -> EventKind {
         let stages = plan.stages().iter().map(|stage| StageOutline {
             stage: stage.id.clone(),
@@ -355,8 +326,6 @@ impl Engine {
         })
     }
 }
-
-type Beginning = (Session, Vec<Vec<prepare::Prepared>>, Vec<(ObjectRef, Change)>);
 
 fn attempt_event(attempt: Attempt) -> EventKind {
     EventKind::AttemptFailed {

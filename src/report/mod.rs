@@ -24,7 +24,7 @@ mod words;
 use std::io;
 use std::time::Duration;
 
-pub use forecast::{Heading, forecast_lines, forecast_markdown, forecast_text};
+pub use forecast::{Heading, forecast_lines, forecast_markdown, forecast_notices, forecast_text};
 pub(crate) use ink::Ink;
 pub use json::Json;
 pub use plain::Plain;

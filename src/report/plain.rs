@@ -366,8 +366,38 @@ mod tests {
 
     #[test]
     fn a_deploy_without_work_has_a_line_a_stage_and_a_verbose_one_a_line_an_object() {
-        assert_eq!(lines(&script::nothing_to_do(), false).lines().count(), 1 + 2 * 4);
-        assert_eq!(lines(&script::nothing_to_do(), true).lines().count(), 1 + 2 * 4 + 7);
+        assert_eq!(lines(&script::nothing_to_do(), false).lines().count(), 2 + 2 * 4);
+        assert_eq!(lines(&script::nothing_to_do(), true).lines().count(), 2 + 2 * 4 + 7);
+    }
+
+    #[test]
+    fn what_is_about_to_be_done_is_told_and_by_a_verbose_one_in_full() {
+        let lines = |verbose| anstream::adapter::strip_str(&lines(&script::foreseen(), verbose)).to_string();
+        insta::assert_snapshot!(lines(false), @"
+        0.0s  run                       deploy begins: 4 stages, run 7f3a90
+        0.0s  run                       1 to delete, 1 to recreate, 2 to write, 4 unchanged
+                                        ~ StatefulSet/postgres written
+                                            its pods roll: ConfigMap/postgres-conf changes
+                                        ± Job/migrate recreated
+                                            runs again: it failed
+                                        - Service/old deleted
+                                            it has left the plan
+        ");
+        insta::assert_snapshot!(lines(true), @"
+        0.0s  run                       deploy begins: 4 stages, run 7f3a90
+        0.0s  run                       1 to delete, 1 to recreate, 2 to write, 4 unchanged
+                                        stage databases/postgres
+                                        ~ ConfigMap/postgres-conf written
+                                        ~ StatefulSet/postgres written
+                                            its pods roll: ConfigMap/postgres-conf changes
+                                            .spec.replicas: 2 → 3
+                                        stage migrate
+                                        ± Job/migrate recreated
+                                            runs again: it failed
+                                        beside the stages
+                                        - Service/old deleted
+                                            it has left the plan
+        ");
     }
 
     #[test]

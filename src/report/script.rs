@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::difference::Told;
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline,
-    Verdict,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, ObjectForecast, Prospect,
+    RunFinished, RunStarted, SCHEMA, StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
@@ -175,6 +176,7 @@ pub(super) fn success() -> Script {
 /// A deploy that finds everything as it should be.
 pub(super) fn nothing_to_do() -> Script {
     let mut script = Script::new("deploy", SHOP);
+    script.add(15, EventKind::Foreseen(Forecast { objects: Vec::new(), unchanged: 7 }));
     script.applied(20, "", "Secret/shop-env", Change::Unchanged);
     for (name, _, objects) in SHOP {
         script.begins(30, name);
@@ -183,6 +185,30 @@ pub(super) fn nothing_to_do() -> Script {
     }
     let changes = ChangeCounts { unchanged: 7, ..ChangeCounts::default() };
     script.run_ends(31, Verdict::Succeeded, changes, None);
+    script
+}
+
+/// A deploy that is about to delete something, and to replace pods.
+pub(super) fn foreseen() -> Script {
+    let of = |stage_name: &str, name: &str, prospect| {
+        ObjectForecast::new((!stage_name.is_empty()).then(|| stage(stage_name)), parsed(name), prospect)
+    };
+    let field = Told { field: ".spec.replicas".into(), before: Some(2.into()), after: Some(3.into()) };
+    let objects = vec![
+        of("databases/postgres", "ConfigMap/postgres-conf", Prospect::Write),
+        ObjectForecast {
+            rolls: vec!["ConfigMap/postgres-conf changes".into()],
+            fields: vec![field],
+            ..of("databases/postgres", "StatefulSet/postgres", Prospect::Write)
+        },
+        ObjectForecast { why: vec!["it failed".into()], ..of("migrate", "Job/migrate", Prospect::Recreate) },
+        ObjectForecast {
+            why: vec!["it has left the plan".into()],
+            ..of("", "Service/old", Prospect::Delete)
+        },
+    ];
+    let mut script = Script::new("deploy", SHOP);
+    script.add(15, EventKind::Foreseen(Forecast { objects, unchanged: 4 }));
     script
 }
 

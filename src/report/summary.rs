@@ -229,7 +229,12 @@ mod tests {
 
     #[test]
     fn of_nothing_to_do() {
-        insta::assert_snapshot!(told(&script::nothing_to_do()), @"shop: nothing to do, all is ready (7 unchanged, 0.0s)");
+        insta::assert_snapshot!(told(&script::nothing_to_do()), @"
+        shop: nothing to do, all is ready (7 unchanged, 0.0s)
+
+        nothing was sent: each object is the one we wrote, the plan says the same as then, and by the server's own
+        record of who owns which field nobody has touched a field of ours since
+        ");
     }
 
     #[test]

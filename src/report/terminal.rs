@@ -308,6 +308,30 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_leaves_what_is_foreseen_and_clears_the_rest() {
+        let terminal = InMemoryTerm::new(20, 80);
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut live = Terminal::new(target, Box::new(|| (80, 20)), false);
+        let mut view = RunView::default();
+        for event in script::foreseen().events() {
+            view.apply(event);
+            live.report(event, &view).unwrap();
+        }
+        live.tick(&view, Duration::from_millis(100)).unwrap();
+        assert!(terminal.contents().contains("reading the cluster"));
+        live.pause().unwrap();
+        insta::assert_snapshot!(terminal.contents(), @"
+        1 to delete, 1 to recreate, 2 to write, 4 unchanged
+        ~ StatefulSet/postgres written
+            its pods roll: ConfigMap/postgres-conf changes
+        ± Job/migrate recreated
+            runs again: it failed
+        - Service/old deleted
+            it has left the plan
+        ");
+    }
+
+    #[test]
     fn nothing_is_drawn_but_on_a_tick() {
         let terminal = InMemoryTerm::new(20, 80);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));

@@ -208,11 +208,11 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
     });
     // After the last interrupt there is silence, not an end.
     let interrupts = Box::pin(interrupts.chain(futures::stream::pending()));
+    // How much may go is a matter of its own tests.
+    let options = DeployOptions { max_deletions: Some(usize::MAX), ..DeployOptions::default() };
     let work = async {
         match command {
-            Command::Deploy => {
-                engine.deploy(plan, &DeployOptions::default(), &values, interrupts, &mut emitter).await
-            }
+            Command::Deploy => engine.deploy(plan, &options, &values, interrupts, &mut emitter).await,
             Command::Teardown { delete_data } => {
                 engine.teardown(plan, delete_data, interrupts, &mut emitter).await
             }

@@ -24,6 +24,8 @@ mod deployer;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod foreseen;
+#[cfg(test)]
 mod foresight;
 #[cfg(test)]
 mod hands;

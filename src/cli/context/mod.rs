@@ -53,6 +53,20 @@ impl Context {
         })
     }
 
+    /// Asks on the terminal as [`Context::ask`] does, while everything else goes on: a lock wants to be renewed,
+    /// an interrupt to be heard. The thread that reads is left to the end of the process.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) async fn answer(question: String) -> std::io::Result<String> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            // Nobody waits any more after an interrupt.
+            let _nobody_waits = sender.send(Self::ask(&question));
+        });
+        receiver.await.unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
     /// Asks on the terminal and returns the answer without its line end.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! ```
 
 mod answer;
+mod expected;
 mod reckon;
 mod rolls;
 
@@ -24,6 +25,7 @@ use crate::event::{Certainty, Forecast, ObjectForecast, Prospect};
 use crate::object::{Change, Object, ObjectRef};
 use crate::plan::{Plan, StageId};
 use answer::{Outlook, outlook};
+pub(super) use expected::expected;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use reckon::reckoned;
 use rolls::{ChangedKeys, replaces_pods, template_reasons};

@@ -35,6 +35,13 @@ impl ChangedKeys {
         }
     }
 
+    /// Notes that an object would change, of which only the metadata was read.
+    pub(super) fn suspect(&mut self, object: &Object) {
+        if let Some(kind) = source_kind(object) {
+            self.0.entry((kind, object.name().to_owned())).or_default();
+        }
+    }
+
     /// Notes that a key has another value.
     pub(super) fn add(&mut self, kind: SourceKind, name: &str, key: &str) {
         self.0.entry((kind, name.to_owned())).or_default().insert(key.to_owned());
@@ -183,6 +190,16 @@ mod tests {
         assert_eq!(
             reasons(&workload("shop:1", "1"), &workload("shop:1", "2"), &keys),
             ["ConfigMap/settings changes in `host`"]
+        );
+    }
+
+    #[test]
+    fn a_map_that_was_not_read_is_a_reason_as_a_whole() {
+        let mut keys = ChangedKeys::default();
+        keys.suspect(&map(&json!({})));
+        assert_eq!(
+            reasons(&workload("shop:1", "1"), &workload("shop:1", "2"), &keys),
+            ["ConfigMap/settings changes"]
         );
     }
 

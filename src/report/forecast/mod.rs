@@ -5,8 +5,8 @@ mod markdown;
 mod text;
 
 pub use markdown::forecast_markdown;
-pub use text::{forecast_lines, forecast_text};
-pub(super) use text::{forecast_notices, foreseen_headline};
+pub(super) use text::foreseen_headline;
+pub use text::{forecast_lines, forecast_notices, forecast_text};
 
 use crate::event::{Certainty, Forecast, ObjectForecast, Prospect};
 use crate::report::words::count;

@@ -28,7 +28,7 @@ pub(in crate::report) fn foreseen_headline(forecast: &Forecast) -> String {
 
 /// Returns the lines about what somebody should know before it happens: what goes, what runs again, which
 /// pods roll.
-pub(in crate::report) fn forecast_notices(forecast: &Forecast) -> Vec<String> {
+pub fn forecast_notices(forecast: &Forecast) -> Vec<String> {
     let matters = |object: &&ObjectForecast| {
         matches!(object.prospect, Prospect::Delete | Prospect::Recreate | Prospect::Keep | Prospect::LetGo)
             || !object.rolls.is_empty()

@@ -1,0 +1,102 @@
+//! What comes before the DAG of a deploy: the cluster is read, what will be done is told, and only then
+//! come the first writes, the inventory's superset and the generated Secrets.
+
+use futures::Stream;
+
+use super::diff::expected;
+use super::foresee::foresee;
+use super::prepare::{Prepared, prepare};
+use super::retry::Tools;
+use super::run::Run;
+use super::secrets::{self, SecretSources, Secrets};
+use super::session::Session;
+use super::{DeployOptions, Emitter, Engine, EngineError};
+use crate::cluster::Catalog;
+use crate::event::{CancelReason, Forecast};
+use crate::object::{Change, ObjectRef};
+use crate::plan::Plan;
+
+/// What is known before the DAG is gone through.
+pub(super) struct Beginning {
+    /// The cluster as it was.
+    pub session: Session,
+    /// The objects of every stage.
+    pub prepared: Vec<Vec<Prepared>>,
+    /// What was done to the generated Secrets.
+    pub changes: Vec<(ObjectRef, Change)>,
+}
+
+/// What was read, before anything is written.
+struct Reading {
+    session: Session,
+    prepared: Vec<Vec<Prepared>>,
+    secrets: Secrets,
+    forecast: Forecast,
+}
+
+impl Engine {
+    /// Does everything that comes before the DAG; `None` after an interrupt.
+    #[expect(clippy::too_many_arguments, reason = "a deploy's whole surroundings")]
+    pub(super) async fn begin(
+        &self,
+        plan: &Plan,
+        options: &DeployOptions,
+        sources: &dyn SecretSources,
+        catalog: Catalog,
+        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+        lost: &mut (impl Future<Output = String> + Unpin),
+        emitter: &mut Emitter<'_>,
+    ) -> Result<Option<Beginning>, EngineError> {
+        let tools = run.tools();
+        let reading = read(&tools, plan, options, sources, catalog);
+        let Some(reading) = run.attend_held(reading, lost, emitter).await? else { return Ok(None) };
+        let Reading { session, prepared, secrets, forecast } = reading;
+        if foresee(forecast, options, run, lost, emitter).await?.is_none() {
+            return Ok(None);
+        }
+        run.attend_held(commit(&tools, plan, session, prepared, secrets), lost, emitter).await
+    }
+}
+
+async fn read(
+    tools: &Tools,
+    plan: &Plan,
+    options: &DeployOptions,
+    sources: &dyn SecretSources,
+    catalog: Catalog,
+) -> Result<Reading, EngineError> {
+    let session = Session::read(tools, plan, catalog).await?;
+    let secrets = secrets::read(tools, &session, plan, sources).await?;
+    let prepared = prepare(plan, &session, &secrets.contents);
+    let forecast = expected(tools, plan, options, &session, &prepared, &secrets).await?;
+    Ok(Reading { session, prepared, secrets, forecast })
+}
+
+/// Writes what must be there before the first object of a stage.
+async fn commit(
+    tools: &Tools,
+    plan: &Plan,
+    mut session: Session,
+    prepared: Vec<Vec<Prepared>>,
+    secrets: Secrets,
+) -> Result<Beginning, EngineError> {
+    let mut changes = Vec::new();
+    let wanted = prepared.iter().flatten().map(|prepared| prepared.wanted.reference());
+    let made = secrets.missing.iter().map(|(object, _)| object.reference());
+    let members: Vec<_> = wanted.chain(made).collect();
+    // Superset first: whatever is written from here on is already known to be ours.
+    let is_new = members.iter().any(|member| !session.inventory.contains(member));
+    for member in members {
+        session.inventory.announce(member);
+    }
+    session.note_depths(plan);
+    if is_new {
+        session.save_inventory(tools).await?;
+    }
+    for (object, change) in &secrets.missing {
+        secrets::write(tools, &session, object).await?;
+        changes.push((object.reference(), *change));
+    }
+    changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));
+    Ok(Beginning { session, prepared, changes })
+}

@@ -154,10 +154,17 @@ impl Deploy<'_, '_> {
         }
     }
 
-    /// Takes in news of what workloads make.
+    /// Takes in what surrounds the workloads. That it may not be read is told once: failures are then seen in
+    /// the objects themselves only.
     pub(super) fn overheard(&mut self, scope: &Scope, observation: Observation) {
-        if let Observation::Unwatchable { error } = &observation {
-            self.unwatchable(scope, error);
+        match &observation {
+            Observation::Unwatchable { error } => self.unwatchable(scope, error),
+            Observation::Lost { attempt: 1, error, .. } if error.is_forbidden() => {
+                let what = &scope.resource.plural;
+                let message = format!("{what} may not be read, so that failures are told later: {error}");
+                self.emitter.emit(EventKind::Warned { message });
+            }
+            _ => {}
         }
         self.vigil.hear(scope, observation);
     }

@@ -87,6 +87,7 @@ fn help_names_the_commands_and_every_exit_code() {
       diff      Show what a deploy would do, field by field, and write nothing
       status    Show what is there, whether it is ready, and what somebody else has touched
       teardown  Remove in reverse order; volumes and generated secrets stay unless --delete-data
+      unlock    Take the lock from a run that is stuck, or that died somewhere else
       render    Print the objects as they would be sent, without asking a cluster
       graph     Print the stages and what each waits for
       help      Print this message or the help of the given subcommand(s)
@@ -121,25 +122,24 @@ fn help_of_deploy() {
     Usage: wesago deploy [OPTIONS]
 
     Options:
-          --plan <FILE>             The plan file, or the name of a built-in plan [default:
-                                    plans/CONTEXT.yaml, else plans/wesago.yaml, of the current folder,
-                                    else built in]
-          --set <NAME=VALUE>        Set a variable of the plan
-          --values <FILE>           Read variables from a YAML file of `name: value`
-          --context <NAME>          The kubeconfig context [default: the current one, confirmed on a
-                                    terminal]
-          --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
-                                    too
-          --color <WHEN>            When to use colours: auto, always or never [default: auto]
-          --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
-                                    deploy before its first write [default: 10]
-      -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:
-                                    text, json]
-          --yes                     Ask nothing
-      -q, --quiet                   Tell nothing but the end
-      -v, --verbose                 Tell of every object and every change, as lines
-      -h, --help                    Print help (see more with '--help')
+          --plan <FILE>        The plan file, or the name of a built-in plan [default:
+                               plans/CONTEXT.yaml, else plans/wesago.yaml, of the current folder, else
+                               built in]
+          --set <NAME=VALUE>   Set a variable of the plan
+          --values <FILE>      Read variables from a YAML file of `name: value`
+          --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
+                               terminal]
+          --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
+          --delete-data        Remove volumes, generated secrets and namespaces that left the plan, too
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
+          --wait-lock <TIME>   Wait so long for a lock that another run holds, such as 5m [default: do
+                               not wait]
+      -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
+                               json]
+          --yes                Ask nothing
+      -q, --quiet              Tell nothing but the end
+      -v, --verbose            Tell of every object and every change, as lines
+      -h, --help               Print help (see more with '--help')
 
     Exit codes:
       0    done
@@ -176,6 +176,8 @@ fn help_of_teardown() {
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and the namespace too
           --color <WHEN>       When to use colours: auto, always or never [default: auto]
+          --wait-lock <TIME>   Wait so long for a lock that another run holds, such as 5m [default: do
+                               not wait]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing

@@ -23,10 +23,17 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Returns how every cluster serves Namespaces: the one kind that is known without a question.
+    /// Returns how every cluster serves Namespaces.
     pub fn namespaces() -> Self {
         let [group, version, kind, plural] = ["", "v1", "Namespace", "namespaces"].map(str::to_owned);
         Self { group, version, kind, plural, namespaced: false }
+    }
+
+    /// Returns the kind of a plan's lock, which every cluster serves in this version (since 1.14).
+    pub fn lease() -> Self {
+        let [group, version, kind, plural] =
+            ["coordination.k8s.io", "v1", "Lease", "leases"].map(str::to_owned);
+        Self { group, version, kind, plural, namespaced: true }
     }
 
     /// Returns `apiVersion`.

@@ -36,7 +36,6 @@ struct Reading {
 
 impl Engine {
     /// Does everything that comes before the DAG; `None` after an interrupt.
-    #[expect(clippy::too_many_arguments, reason = "a deploy's whole surroundings")]
     pub(super) async fn begin(
         &self,
         plan: &Plan,
@@ -44,17 +43,16 @@ impl Engine {
         sources: &dyn SecretSources,
         catalog: Catalog,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-        lost: &mut (impl Future<Output = String> + Unpin),
         emitter: &mut Emitter<'_>,
     ) -> Result<Option<Beginning>, EngineError> {
         let tools = run.tools();
         let reading = read(&tools, plan, options, sources, catalog);
-        let Some(reading) = run.attend_held(reading, lost, emitter).await? else { return Ok(None) };
+        let Some(reading) = run.attend(reading, emitter).await? else { return Ok(None) };
         let Reading { session, prepared, secrets, forecast } = reading;
-        if foresee(forecast, options, run, lost, emitter).await?.is_none() {
+        if foresee(forecast, options, run, emitter).await?.is_none() {
             return Ok(None);
         }
-        run.attend_held(commit(&tools, plan, session, prepared, secrets), lost, emitter).await
+        run.attend(commit(&tools, plan, session, prepared, secrets), emitter).await
     }
 }
 

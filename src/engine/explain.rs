@@ -155,21 +155,20 @@ impl Detective<'_> {
         found
     }
 
-<<<<<<< HEAD
     /// Returns what holds a namespace that takes nothing new, since it is being deleted.
     async fn ending(&self, namespace: &str) -> Option<Diagnosis> {
         let name = namespace_ref(namespace);
         let resource = self.catalog.preferred(&name.group_kind())?;
         let namespace = self.tools.cluster.get(resource, &name).await.ok()??;
         Around::default().diagnose(&namespace).into_iter().next()
-=======
+    }
+
     /// Reads what is in a namespace; an object outside of any tells of itself only.
     async fn read(&self, namespace: &str) -> Around {
         if namespace.is_empty() {
             return Around::default();
         }
         Around::read(self.tools, self.catalog, namespace).await
->>>>>>> e421b4f (Let the surest pod speak, and hear of pull secrets, of deletions and of watches that are refused)
     }
 
     /// Adds what only one kind of object needs: the pods that hold a load balancer's port.

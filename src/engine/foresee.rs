@@ -40,7 +40,6 @@ pub(super) async fn foresee(
     forecast: Forecast,
     options: &DeployOptions,
     run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-    lost: &mut (impl Future<Output = String> + Unpin),
     emitter: &mut Emitter<'_>,
 ) -> Result<Option<()>, EngineError> {
     let deleted: Vec<_> = forecast.with(Prospect::Delete).map(|object| object.object.clone()).collect();
@@ -60,7 +59,7 @@ pub(super) async fn foresee(
             Err(error) => Err(EngineError::request("wait for an answer".to_owned(), error)),
         }
     };
-    let answer = run.attend_held(answer, lost, emitter).await;
+    let answer = run.attend(answer, emitter).await;
     emitter.resume();
     answer
 }

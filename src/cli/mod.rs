@@ -10,8 +10,10 @@ mod exit;
 mod graph;
 mod load;
 mod lock;
+mod logs;
 mod output;
 mod render;
+mod report;
 mod reports;
 mod session;
 mod signals;
@@ -83,6 +85,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
         Command::Unlock(unlock) => unlock::run(unlock, &context).await,
+        Command::Logs(logs) => Box::pin(logs::run(logs, &context)).await,
+        Command::Report(report) => report::run(report),
         Command::Render(render) => render::run(render, output::stderr_is_coloured()),
         Command::Graph(graph) => graph::run(graph, output::stderr_is_coloured()),
     }

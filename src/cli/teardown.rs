@@ -9,7 +9,6 @@ use super::exit::{Exit, Failure};
 use super::output::complain;
 use super::reports::{conclude, reporters};
 use super::session::open;
-use super::signals::{cancels, with_deadline};
 use crate::engine::{Emitter, Fate, Removal, TeardownOptions};
 
 /// Runs the command.
@@ -23,10 +22,7 @@ pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit,
         let question = format!("to remove this from `{}`", ready.context_name);
         confirm(context, plan.name(), &question, "nothing was removed")?;
     }
-    let cancels = cancels()
-        .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
-    let cancels = with_deadline(cancels, context.clock, arguments.run.deadline);
-    let mut fanout = reporters(&arguments.run, context);
+    let (mut fanout, cancels) = reporters(&arguments.run, context, &ready)?;
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let options = TeardownOptions { delete_data: arguments.delete_data, wait_lock: arguments.wait.wait_lock };
     let verdict = ready.engine.teardown(plan, &options, cancels, &mut emitter).await?;

@@ -6,6 +6,7 @@ use futures::Stream;
 use super::diff::expected;
 use super::foresee::foresee;
 use super::prepare::{Prepared, prepare};
+use super::redactor::Redactor;
 use super::retry::Tools;
 use super::run::Run;
 use super::secrets::{self, SecretSources, Secrets};
@@ -24,6 +25,8 @@ pub(super) struct Beginning {
     pub prepared: Vec<Vec<Prepared>>,
     /// What was done to the generated Secrets.
     pub changes: Vec<(ObjectRef, Change)>,
+    /// Masks the Secrets' values.
+    pub redactor: Redactor,
 }
 
 /// What was read, before anything is written.
@@ -79,6 +82,7 @@ async fn commit(
     secrets: Secrets,
 ) -> Result<Beginning, EngineError> {
     let mut changes = Vec::new();
+    let redactor = Redactor::of(&secrets.contents);
     let wanted = prepared.iter().flatten().map(|prepared| prepared.wanted.reference());
     let made = secrets.missing.iter().map(|(object, _)| object.reference());
     let members: Vec<_> = wanted.chain(made).collect();
@@ -96,5 +100,5 @@ async fn commit(
         changes.push((object.reference(), *change));
     }
     changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));
-    Ok(Beginning { session, prepared, changes })
+    Ok(Beginning { session, prepared, changes, redactor })
 }

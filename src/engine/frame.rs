@@ -224,7 +224,7 @@ fn conclude(
     result: Result<Verdict, EngineError>,
     notes: Option<&str>,
 ) -> Result<Verdict, EngineError> {
-    let verdict = result.clone().unwrap_or_else(|error| Verdict::Failed { reason: error.to_string() });
+    let verdict = result.clone().unwrap_or_else(|error| Verdict::Failed { reason: error.in_full() });
     let notes = notes.filter(|_| verdict.is_success()).map(str::to_owned);
     let changes = emitter.changes();
     emitter.emit(EventKind::RunFinished(RunFinished { verdict, changes, notes }));

@@ -17,13 +17,16 @@ mod drift;
 mod emitter;
 mod error;
 mod explain;
+mod followers;
 mod foresee;
 mod frame;
 mod gone;
 mod identity;
 mod lock;
+mod logs;
 mod options;
 mod prepare;
+mod redactor;
 mod refused;
 mod removal;
 mod retry;
@@ -39,6 +42,7 @@ mod warnings;
 mod watching;
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use futures::Stream;
 
@@ -48,6 +52,7 @@ pub use error::EngineError;
 pub use foresee::{Confirm, MAX_DELETIONS};
 pub use identity::{Holder, Life, RunIdentity};
 pub use lock::{Interruption, LockState};
+pub use logs::{LogTold, LogsWanted};
 pub use options::{DeployOptions, TeardownOptions};
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
@@ -65,6 +70,7 @@ use crate::object::Object;
 use crate::plan::Plan;
 use begin::Beginning;
 use deploy::Deploy;
+use followers::{Extent, Followers};
 use frame::Command;
 use retry::Attempt;
 use run::Run;
@@ -116,14 +122,17 @@ impl Engine {
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let Beginning { mut session, prepared, changes } = beginning;
+        let Beginning { mut session, prepared, changes, redactor } = beginning;
         for (object, change) in changes {
             emitter.emit(EventKind::ObjectApplied { stage: None, object, change });
         }
         let tools = run.tools();
         let entropy = self.entropy.fork("deploy");
+        let extent = Extent { wanted: deploy::JOB_LOG, earlier_lives: true };
+        let followers = Followers::new(self.cluster.clone(), redactor, entropy.fork("logs"), extent);
+        let (clock, session_now) = (self.clock, &mut session);
         let deploy =
-            Deploy::new(plan, prepared, &mut session, tools, &run.cancel, self.clock, entropy, emitter);
+            Deploy::new(plan, prepared, session_now, tools, &run.cancel, clock, entropy, followers, emitter);
         let outcome = deploy.run(&mut run.interrupts, &mut run.attempts, &mut run.lost).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });
@@ -233,6 +242,32 @@ impl Engine {
         run.quietly(diff::diff(&tools, plan, options, &mask)).await
     }
 
+    /// Tells the logs of workloads; followed ones until `cancels` has an interrupt, which is returned, or
+    /// `tell` breaks off. Writes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster, or its pods, could not be read.
+    pub async fn logs(
+        &self,
+        plan: &Plan,
+        wanted: &LogsWanted,
+        cancels: impl Stream<Item = CancelReason> + Unpin,
+        tell: impl FnMut(&LogTold) -> ControlFlow<()>,
+    ) -> Result<Option<CancelReason>, EngineError> {
+        let mut run = Run::new(self, cancels);
+        let tools = run.tools();
+        let entropy = self.entropy.fork("logs");
+        let mut work = std::pin::pin!(logs::tell(&tools, plan, wanted, entropy, tell));
+        loop {
+            tokio::select! {
+                biased;
+                reason = run.interrupts.next() => return Ok(Some(reason)),
+                Some(_) = run.attempts.recv() => {}
+                result = &mut work => return result.map(|()| None),
+            }
+        }
+    }
+
     fn run_started(&self, command: &str, plan: &Plan) -> EventKind {
         let stages = plan.stages().iter().map(|stage| StageOutline {
             stage: stage.id.clone(),
@@ -248,6 +283,7 @@ impl Engine {
             server: self.identity.server.clone(),
             namespace: plan.namespace().to_owned(),
             seed: self.entropy.seed(),
+            again: self.identity.again.clone(),
             stages: stages.collect(),
         })
     }

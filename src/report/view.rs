@@ -144,7 +144,11 @@ impl RunView {
             }),
             EventKind::CancelBegan { reason } => self.cancel = self.cancel.max(Some(*reason)),
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
-            EventKind::InterruptionFound(_) | EventKind::Unknown => {}
+            // Lines of logs are many, and change nothing of what the run is.
+            EventKind::InterruptionFound(_)
+            | EventKind::LogLine(_)
+            | EventKind::LogCut { .. }
+            | EventKind::Unknown => {}
         }
     }
 

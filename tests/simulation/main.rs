@@ -33,6 +33,8 @@ mod hands;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod oracle;

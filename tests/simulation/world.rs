@@ -155,7 +155,8 @@ impl World {
             }
         }
         let meddled = random.chance(300);
-        Fate { weather, death, interrupts, meddled, ..Fate::default() }
+        let disk = random.chance(60).then(|| random.index(60));
+        Fate { weather, death, interrupts, meddled, disk, ..Fate::default() }
     }
 
     /// Lets time pass until nothing is under way any more.

@@ -6,11 +6,15 @@
 //! interrupts ─┐
 //! tasks done ─┤                    ┌▶ tasks: write, check, look up a cause
 //! watches ────┼─▶ stage ─▶ schedule┤
-//! deadlines ──┘                    └▶ events
+//! deadlines ──┘                    ├▶ events
+//! logs ────────────────────────────┘
 //! ```
 
+mod follow;
 mod hear;
 mod send;
+
+pub(super) use follow::JOB_LOG;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -25,6 +29,7 @@ use crate::clock::Clock;
 use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
 use crate::engine::bringing::Bringing;
 use crate::engine::emitter::Emitter;
+use crate::engine::followers::Followers;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::refused::NotTaken;
 use crate::engine::retry::{Attempt, Tools};
@@ -35,7 +40,7 @@ use crate::engine::vigil::Vigil;
 use crate::engine::warnings::Warnings;
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
-use crate::object::{Change, Object, ObjectRef};
+use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::{Plan, StageIdx};
 use crate::schedule::{Effect, Input, Schedule};
 
@@ -99,6 +104,12 @@ pub(super) struct Deploy<'a, 'r> {
     refusals: BTreeMap<(StageIdx, ObjectRef), NotTaken>,
     warnings: Warnings,
     bringing: Bringing,
+    /// The logs of Jobs, each with the place of its Job.
+    followers: Followers<(StageIdx, usize)>,
+    /// The Jobs whose pods are followed.
+    jobs: BTreeMap<Uid, (StageIdx, usize)>,
+    /// Until when the end of the run waits for last lines, once it does.
+    hears_until: Option<Instant>,
     cancelled: Option<CancelReason>,
     inventory_changed: bool,
     concluded: bool,
@@ -115,6 +126,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
         cancel: &'a watch::Sender<bool>,
         clock: Clock,
         entropy: Entropy,
+        followers: Followers<(StageIdx, usize)>,
         emitter: &'a mut Emitter<'r>,
     ) -> Self {
         let mut places = BTreeMap::new();
@@ -149,14 +161,17 @@ impl<'a, 'r> Deploy<'a, 'r> {
             refusals: BTreeMap::new(),
             warnings: Warnings::default(),
             bringing: Bringing::of(plan),
+            followers,
+            jobs: BTreeMap::new(),
+            hears_until: None,
             cancelled: None,
             inventory_changed: false,
             concluded: false,
         }
     }
 
-    /// Runs to the end: every stage settled and every request in flight answered, or the second
-    /// interrupt.
+    /// Runs to the end: every stage settled, every request in flight answered and ended Jobs heard out, or
+    /// the second interrupt.
     pub(super) async fn run(
         mut self,
         interrupts: &mut Interrupts<impl Stream<Item = CancelReason> + Unpin>,
@@ -169,11 +184,11 @@ impl<'a, 'r> Deploy<'a, 'r> {
         self.feed(&Input::Begin);
         loop {
             self.fill();
-            if self.concluded && self.tasks.is_empty() {
+            if self.concluded && self.tasks.is_empty() && self.has_heard_all() {
                 break;
             }
-            let wakes_at =
-                self.stages.iter().filter_map(StageRun::wakes_at).chain(self.vigil.wakes_at()).min();
+            let stages = self.stages.iter().filter_map(StageRun::wakes_at);
+            let wakes_at = stages.chain(self.vigil.wakes_at()).chain(self.hears_until).min();
             tokio::select! {
                 biased;
                 why = &mut *lost => {
@@ -190,10 +205,13 @@ impl<'a, 'r> Deploy<'a, 'r> {
                     self.observed(&scope, observation);
                 }
                 Some((scope, observation)) = self.vigils.next(), if !self.vigils.is_empty() => {
+                    self.follow(&observation);
                     self.overheard(&scope, observation);
                 }
                 () = until(wakes_at) => self.time_passed(),
                 _ = tick.tick() => self.emitter.tick(),
+                // Last: a program that floods its log keeps nothing else from being heard.
+                Some(told) = self.followers.next(), if self.followers.is_active() => self.told(told),
             }
         }
         let unsettled = Verdict::Cancelled;

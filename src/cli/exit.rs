@@ -171,6 +171,12 @@ impl From<EngineError> for Failure {
             EngineError::Inventory(cause) => failure(Exit::Cluster)
                 .caused_by(cause)
                 .hint("rename the plan, or remove that ConfigMap if nobody needs it any more"),
+            EngineError::Strangers(strangers) => {
+                let mut failure = failure(Exit::Cluster);
+                failure.causes.extend(strangers.iter().map(ToString::to_string));
+                let first = strangers.first().map(|stranger| stranger.object.to_string()).unwrap_or_default();
+                failure.hint(format!("`--adopt {first}` takes that over, `--adopt all` all of them"))
+            }
             EngineError::NoSecret { cause, .. } => {
                 let mut failure = failure(Exit::PlanInvalid);
                 failure.causes.push(cause.clone());
@@ -205,7 +211,7 @@ impl From<EngineError> for Failure {
 mod tests {
     use super::{EXIT_CODES, Exit, Failure};
     use crate::cluster::ApiError;
-    use crate::engine::{EngineError, LockState};
+    use crate::engine::{EngineError, LockState, Stranger};
     use crate::event::{CancelReason, Verdict};
     use crate::object::ObjectRef;
 
@@ -282,6 +288,23 @@ mod tests {
         error: internal error in run 7f3a90: index out of bounds
         hint: this is a mistake in wesago, not in the plan: please report the lines above; the same command again goes on from what the cluster holds
         ");
+    }
+
+    #[test]
+    fn strangers_are_told_all_at_once_with_the_way_on() {
+        let stranger = |name: &str, set: Option<&str>| Stranger {
+            object: ObjectRef {
+                group: "apps".into(),
+                kind: "Deployment".into(),
+                namespace: Some("shop".into()),
+                name: name.into(),
+            },
+            set: set.map(str::to_owned),
+            managers: ["kubectl-client-side-apply".to_owned()].into(),
+        };
+        let error =
+            EngineError::Strangers(vec![stranger("web", None), stranger("db", Some("applyset-x-v1"))]);
+        insta::assert_snapshot!(Failure::from(error).render());
     }
 
     #[test]

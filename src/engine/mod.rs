@@ -8,9 +8,12 @@
 //! diff:      session ▶ dry runs of what is not proven equal
 //! ```
 
+mod adopt;
 mod around;
+mod autoscaling;
 mod begin;
 mod bringing;
+mod conflict;
 mod deploy;
 mod diff;
 mod drift;
@@ -26,6 +29,7 @@ mod lock;
 mod logs;
 mod options;
 mod prepare;
+mod recreate;
 mod redactor;
 mod refused;
 mod removal;
@@ -40,12 +44,14 @@ mod unlock;
 mod vigil;
 mod warnings;
 mod watching;
+mod write;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use futures::Stream;
 
+pub use adopt::Stranger;
 pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
@@ -53,7 +59,7 @@ pub use foresee::{Confirm, MAX_DELETIONS};
 pub use identity::{Holder, Life, RunIdentity};
 pub use lock::{Interruption, LockState};
 pub use logs::{LogTold, LogsWanted};
-pub use options::{DeployOptions, TeardownOptions};
+pub use options::{Adopt, DeployOptions, NotAName, ObjectName, TakenField, TeardownOptions};
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;

@@ -74,6 +74,8 @@ pub(crate) struct Fate {
     pub(crate) wait_lock: Duration,
     /// The disk is full after so many lines of the run's own journal.
     pub(crate) disk: Option<usize>,
+    /// What a deploy is allowed.
+    pub(crate) options: DeployOptions,
 }
 
 /// How a run ended.
@@ -329,7 +331,7 @@ async fn drive(
     let interrupts = Box::pin(futures::stream::select(interrupts, losses));
     // How much may go is a matter of its own tests.
     let (max_deletions, wait_lock) = (Some(usize::MAX), fate.wait_lock);
-    let options = DeployOptions { max_deletions, wait_lock, ..DeployOptions::default() };
+    let options = DeployOptions { max_deletions, wait_lock, ..fate.options.clone() };
     let work = async {
         match command {
             Command::Deploy => engine.deploy(plan, &options, &values, interrupts, &mut emitter).await,

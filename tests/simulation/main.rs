@@ -7,6 +7,7 @@
 //! - `WESAGO_SIM_SEED=7 cargo test --test simulation every -- --nocapture` replays one and prints all that happened;
 //! - `cargo test --features sandbox --test simulation conformance` holds the simulated server to a real one;
 //! - `process` runs the real binary against the simulated server, with real signals and real time;
+//! - `scenes` are stories written by hand: somebody else owns something, or a field cannot change;
 //! - `tests/simulation/mutations` breaks the program on purpose and shows which of it is noticed;
 //! - a seed that once failed stands in `seeds.txt` and is always run.
 
@@ -46,6 +47,7 @@ mod process;
 mod random;
 #[cfg(test)]
 mod reaction;
+mod scenes;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

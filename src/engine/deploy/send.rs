@@ -22,7 +22,7 @@ impl Deploy<'_, '_> {
     pub(super) fn write(&self, stage: StageIdx, index: usize) -> Task {
         let tracked = &self.stages[stage.0].objects[index];
         let wanted = tracked.prepared.wanted.clone();
-        let live = tracked.prepared.live.clone();
+        let (live, terms) = (tracked.prepared.live.clone(), tracked.prepared.terms.clone());
         let manner = self.stages[stage.0].manner(index);
         let known = self.session.resource(&wanted);
         let name = wanted.reference();
@@ -31,9 +31,9 @@ impl Deploy<'_, '_> {
         let task = async move {
             let (result, catalog) = match find(&tools, &wanted, known).await {
                 Ok((resource, catalog)) => {
-                    (tools.write(&resource, &wanted, live.as_ref(), manner).await, catalog)
+                    (tools.write(&resource, &wanted, live.as_ref(), manner, &terms).await, catalog)
                 }
-                Err(error) => (Err(error), None),
+                Err(error) => (Err(error.into()), None),
             };
             Done::Written { stage, index, result, catalog }
         };

@@ -90,6 +90,7 @@ fn help_names_the_commands_and_every_exit_code() {
       unlock    Take the lock from a run that is stuck, or that died somewhere else
       logs      Show what the pods of the plan write
       report    Show a run again, from the record kept of it
+      doctor    Check the plan against the cluster before anything is written
       render    Print the objects as they would be sent, without asking a cluster
       graph     Print the stages and what each waits for
       help      Print this message or the help of the given subcommand(s)
@@ -103,7 +104,7 @@ fn help_names_the_commands_and_every_exit_code() {
       0    done
       1    internal error, or the journal could not be written
       2    wrong usage
-      3    the plan, a manifest or a value is invalid
+      3    the plan, a manifest or a value is invalid, or cannot work on this cluster
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
@@ -124,29 +125,32 @@ fn help_of_deploy() {
     Usage: wesago deploy [OPTIONS]
 
     Options:
-          --plan <FILE>        The plan file, or the name of a built-in plan [default:
-                               plans/CONTEXT.yaml, else plans/wesago.yaml, of the current folder, else
-                               built in]
-          --set <NAME=VALUE>   Set a variable of the plan
-          --values <FILE>      Read variables from a YAML file of `name: value`
-          --context <NAME>     The kubeconfig context [default: the current one, confirmed on a
-                               terminal]
-          --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-          --delete-data        Remove volumes, generated secrets and namespaces that left the plan, too
-      -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
-                               json]
-          --yes                Ask nothing
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
-      -q, --quiet              Tell nothing but the end
-      -v, --verbose            Tell of every object and every change, as lines
-          --no-journal         Keep no record of the run (`wesago report` shows them)
-      -h, --help               Print help (see more with '--help')
+          --plan <FILE>             The plan file, or the name of a built-in plan [default:
+                                    plans/CONTEXT.yaml, else plans/wesago.yaml, of the current folder,
+                                    else built in]
+          --set <NAME=VALUE>        Set a variable of the plan
+          --values <FILE>           Read variables from a YAML file of `name: value`
+          --context <NAME>          The kubeconfig context [default: the current one, confirmed on a
+                                    terminal]
+          --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
+          --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
+                                    too
+          --skip-preflight          Write without checking the plan against the cluster first
+          --color <WHEN>            When to use colours: auto, always or never [default: auto]
+          --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
+                                    deploy before its first write [default: 10]
+      -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:
+                                    text, json]
+          --yes                     Ask nothing
+      -q, --quiet                   Tell nothing but the end
+      -v, --verbose                 Tell of every object and every change, as lines
+      -h, --help                    Print help (see more with '--help')
 
     Exit codes:
       0    done
       1    internal error, or the journal could not be written
       2    wrong usage
-      3    the plan, a manifest or a value is invalid
+      3    the plan, a manifest or a value is invalid, or cannot work on this cluster
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
@@ -176,11 +180,9 @@ fn help_of_teardown() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and the namespace too
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
-          --wait-lock <TIME>   Wait so long for a lock that another run holds, such as 5m [default: do
-                               not wait]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --yes                Ask nothing
           --deadline <TIME>    End the whole run after this time, such as 30m; each stage has a deadline
                                of its own
@@ -193,7 +195,7 @@ fn help_of_teardown() {
       0    done
       1    internal error, or the journal could not be written
       2    wrong usage
-      3    the plan, a manifest or a value is invalid
+      3    the plan, a manifest or a value is invalid, or cannot work on this cluster
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
@@ -367,7 +369,7 @@ fn a_cluster_that_does_not_answer_ends_with_4_soon() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = format!("https://127.0.0.1:{port}");
     let place = shop("unreachable").with("config", &kubeconfig(&server));
-    for command in ["status", "deploy"] {
+    for command in ["status", "deploy", "doctor"] {
         #[expect(clippy::disallowed_methods, reason = "a real process takes real time")]
         let began = Instant::now();
         let ended = place.run(&[command, "--kubeconfig", "config", "--context", "nowhere"]);

@@ -44,6 +44,9 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Show a run again, from the record kept of it
     Report(Report),
+    /// Check the plan against the cluster before anything is written
+    #[command(after_help = EXIT_CODES)]
+    Doctor(Doctor),
     /// Print the objects as they would be sent, without asking a cluster
     Render(Render),
     /// Print the stages and what each waits for
@@ -146,6 +149,9 @@ pub(crate) struct Deploy {
     /// Delete an object and make it anew when a field of it cannot be changed in place
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) recreate: Vec<ObjectName>,
+    /// Write without checking the plan against the cluster first
+    #[arg(long)]
+    pub(super) skip_preflight: bool,
     #[command(flatten)]
     pub(super) deletions: DeletionArguments,
     #[command(flatten)]
@@ -175,6 +181,18 @@ pub(crate) struct Diff {
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = DiffOutput::Text, value_name = "FORMAT")]
     pub(super) output: DiffOutput,
+}
+
+/// `wesago doctor`
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
 }
 
 /// `wesago status`
@@ -286,7 +304,8 @@ pub(crate) struct Graph {
 pub(crate) enum Output {
     /// For a person.
     Text,
-    /// For a program: one JSON event a line (deploy, teardown, report), one JSON document (status, lists).
+    /// For a program: one JSON event a line (deploy, teardown, report), one JSON document (doctor, status,
+    /// lists).
     Json,
 }
 

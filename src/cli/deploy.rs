@@ -48,6 +48,7 @@ fn options(arguments: &Deploy, plan: &Plan, context: &Context) -> Result<DeployO
     };
     let options = DeployOptions {
         delete_data: arguments.delete_data,
+        skip_preflight: arguments.skip_preflight,
         wait_lock: arguments.wait.wait_lock,
         max_deletions: Some(arguments.deletions.max_deletions),
         confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),

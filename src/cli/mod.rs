@@ -6,6 +6,7 @@ mod confirm;
 mod context;
 mod deploy;
 mod diff;
+mod doctor;
 mod exit;
 mod graph;
 mod load;
@@ -82,6 +83,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Deploy(deploy) => Box::pin(deploy::run(deploy, &context)).await,
         Command::Diff(diff) => Box::pin(diff::run(diff, &context)).await,
+        Command::Doctor(doctor) => doctor::run(doctor, &context).await,
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
         Command::Unlock(unlock) => unlock::run(unlock, &context).await,

@@ -3,6 +3,7 @@
 //! A [`Cluster`] takes no decision and knows nothing but its credentials: it sends one request at a time and
 //! tells what came. Trying again is the engine's business (`outcome` says when), since every try is an event.
 
+mod about;
 mod catalog;
 mod error;
 mod log;

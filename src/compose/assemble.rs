@@ -13,8 +13,8 @@ use super::manifest::Draft;
 use super::stages::Needs;
 use super::variables::Variables;
 use super::{
-    Composed, Request, chain, checked, configs, conflicts, document, fingerprint, manifest, names, order,
-    patch, readiness, stages, variables,
+    Composed, Request, chain, checked, configs, conflicts, document, fingerprint, manifest, names, patch,
+    readiness, stages, variables,
 };
 use crate::plan::{Check, Plan, Stage, StageId};
 use crate::problem::{Problem, Problems};
@@ -147,8 +147,8 @@ fn plan(
     let namespace = namespace?;
     let open_kinds = checked::settle_namespaces(&mut drafts, &namespace);
     let places = checked::places(&drafts, &document.secrets, &namespace, decoder);
-    checked::services(document, &drafts, &namespace, decoder, warnings);
-    checked::references(&drafts, &document.secrets, &namespace, decoder, warnings);
+    checked::services(document, &drafts, &namespace, decoder);
+    checked::references(&drafts, &document.secrets, &namespace, decoder);
     let configs = checked::contents(&drafts, "ConfigMap", &namespace);
     let manifest_secrets = checked::contents(&drafts, "Secret", &namespace);
     for draft in drafts.iter_mut().filter(|draft| draft.object.namespace() == Some(&namespace)) {
@@ -162,7 +162,6 @@ fn plan(
             let secrets = document.secrets.values().map(|(spec, _)| spec.clone()).collect();
             let notes = document.notes.clone();
             let plan = plan.with_places(places);
-            warnings.extend(order::warnings(&plan));
             let plan = plan.with_secrets(secrets).with_notes(notes).with_open_kinds(open_kinds);
             Some(plan.with_conflicts(conflicts))
         }

@@ -2,12 +2,14 @@
 //! and given back however the body went.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::{FutureExt as _, Stream};
 use tokio::time::Instant;
 
+use super::begin::check;
 use super::emitter::millis;
 use super::lock::{Claim, Claimed, Fate, Lock};
 use super::run::Run;
@@ -24,7 +26,7 @@ const TURNS: u32 = 64;
 /// The commands that write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    Deploy,
+    Deploy { skip_preflight: bool },
     Teardown,
 }
 
@@ -32,7 +34,7 @@ impl Command {
     /// Returns the command as it is typed.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Deploy => "deploy",
+            Self::Deploy { .. } => "deploy",
             Self::Teardown => "teardown",
         }
     }
@@ -56,8 +58,9 @@ impl Engine {
     {
         emitter.emit(self.run_started(command.name(), plan));
         let mut run = Run::new(self, cancels);
+        run.is_checked = command != Command::Deploy { skip_preflight: false };
         let result = self.locked(command, plan, wait_lock, &mut run, emitter, body).await;
-        let notes = plan.notes().filter(|_| command == Command::Deploy);
+        let notes = plan.notes().filter(|_| command != Command::Teardown);
         conclude(emitter, result, notes)
     }
 
@@ -133,6 +136,12 @@ impl Engine {
                 Some(Claimed::Ours(lock, left)) => return Ok(taken(lock, left, emitter)),
                 Some(Claimed::Nowhere) if command == Command::Teardown => return Ok(Taking::NoNamespace),
                 Some(Claimed::Nowhere) => {
+                    // The namespace is the first write.
+                    let home = BTreeMap::from([(namespace_ref(plan.namespace()), None)]);
+                    if !run.is_checked && !check(&settled(plan, catalog), catalog, home, run, emitter).await?
+                    {
+                        return Ok(Taking::Interrupted);
+                    }
                     let making = Session::ensure_namespace(&tools, catalog, plan);
                     match run.attend_to_end(making, emitter).await? {
                         None => return Ok(Taking::Interrupted),

@@ -2,10 +2,11 @@
 //! allows, listens to what the cluster says, and tells everything as events.
 //!
 //! ```text
-//! deploy:    lock ▶ session ▶ foresee ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
+//! deploy:    lock ▶ session ▶ preflight ▶ foresee ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
 //! teardown:  lock ▶ session ▶ the DAG turned round: delete, wait until gone ▶ inventory
 //! status:    session ▶ assess
 //! diff:      session ▶ dry runs of what is not proven equal
+//! checkup:   preflight
 //! ```
 
 mod adopt;
@@ -28,6 +29,7 @@ mod identity;
 mod lock;
 mod logs;
 mod options;
+mod preflight;
 mod prepare;
 mod recreate;
 mod redactor;
@@ -60,6 +62,7 @@ pub use identity::{Holder, Life, RunIdentity};
 pub use lock::{Interruption, LockState};
 pub use logs::{LogTold, LogsWanted};
 pub use options::{Adopt, DeployOptions, NotAName, ObjectName, TakenField, TeardownOptions};
+pub use preflight::Checkup;
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;
@@ -96,10 +99,12 @@ impl Engine {
         Self { cluster, clock, entropy, identity }
     }
 
-    /// Writes a plan's objects in the order of its DAG and waits until every stage has settled.
+    /// Writes a plan's objects in the order of its DAG and waits until every stage has settled. Where there
+    /// is something to write, the plan is checked against the cluster first.
     ///
     /// # Errors
-    /// [`EngineError`] when the run could not begin, was locked out, or its inventory could not be saved.
+    /// [`EngineError`] when the run could not begin, was locked out, or its inventory could not be saved;
+    /// [`EngineError::Preflight`] when the check found an error: nothing was written then.
     pub async fn deploy(
         &self,
         plan: &Plan,
@@ -116,7 +121,8 @@ impl Engine {
                 Some(beginning) => self.go_through(plan, options, beginning, run, emitter).await,
                 None => Ok(run.stopped()),
             };
-        self.under_lock(Command::Deploy, plan, options.wait_lock, cancels, emitter, body).await
+        let command = Command::Deploy { skip_preflight: options.skip_preflight };
+        self.under_lock(command, plan, options.wait_lock, cancels, emitter, body).await
     }
 
     /// Goes through the DAG, saves what was written, and prunes what has left the plan.
@@ -272,6 +278,16 @@ impl Engine {
                 result = &mut work => return result.map(|()| None),
             }
         }
+    }
+
+    /// Returns what is found about a plan and this cluster before anything is written. Writes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster does not even tell what kinds it serves.
+    pub async fn checkup(&self, plan: &Plan) -> Result<Checkup, EngineError> {
+        let mut run = Run::new(self, futures::stream::pending());
+        let tools = run.tools();
+        run.quietly(preflight::checkup(&tools, plan)).await
     }
 
     fn run_started(&self, command: &str, plan: &Plan) -> EventKind {

@@ -20,12 +20,23 @@ pub struct DeployOptions {
     pub max_deletions: Option<usize>,
     /// Who is asked before something goes; `None` where nobody can be, or need be.
     pub confirm: Option<Confirm>,
+    /// The plan is written without being checked against the cluster first.
+    pub skip_preflight: bool,
     /// Objects that are there already and not the plan's are taken over.
     pub adopt: Adopt,
     /// Fields of others that are taken.
     pub take: Vec<TakenField>,
     /// Objects that may be deleted and made anew where that costs something.
     pub recreate: Vec<ObjectName>,
+}
+
+/// How a teardown is to go about its work.
+#[derive(Clone, Debug, Default)]
+pub struct TeardownOptions {
+    /// Volumes, generated Secrets and the namespace go, too.
+    pub delete_data: bool,
+    /// How long a lock that somebody else holds is waited for; zero gives up at once.
+    pub wait_lock: Duration,
 }
 
 /// Which objects are taken over.
@@ -181,13 +192,4 @@ mod tests {
         assert!(Adopt::Named(vec!["Deployment/web".parse().unwrap()]).includes(&deployment("web")));
         assert!(Adopt::All.includes(&deployment("web")));
     }
-}
-
-/// How a teardown is to go about its work.
-#[derive(Clone, Debug, Default)]
-pub struct TeardownOptions {
-    /// Volumes, generated Secrets and the namespace go, too.
-    pub delete_data: bool,
-    /// How long a lock that somebody else holds is waited for; zero gives up at once.
-    pub wait_lock: Duration,
 }

@@ -52,9 +52,12 @@ impl Prepared {
     pub(super) fn is_written(&self) -> bool {
         self.todo != Todo::Nothing
     }
-}
 
-impl Prepared {
+    /// Returns true when something will be sent for it: a Job that ran once and for all is left alone.
+    pub(super) fn is_sent(&self) -> bool {
+        !matches!(self.todo, Todo::Nothing | Todo::Write(Manner::Leave))
+    }
+
     /// Returns the object as a dry run has to ask about it: replicas that a deploy would hand off to an
     /// autoscaler stay as they are, which a dry run of the rest alone cannot know.
     pub(super) fn as_asked(&self) -> Object {

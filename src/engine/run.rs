@@ -32,6 +32,8 @@ pub(super) struct Run<C> {
     pub interrupts: Interrupts<C>,
     /// Failed tries of all tasks.
     pub attempts: mpsc::Receiver<Attempt>,
+    /// True once the plan was held against the cluster, and when it need not be.
+    pub is_checked: bool,
     /// Ends all waits.
     pub cancel: watch::Sender<bool>,
     /// Renews the lock while it is polled.
@@ -76,7 +78,8 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
         };
         let interrupts = Interrupts { stream: cancels.fuse(), heard: None };
         let (never, lost) = (watch::Sender::new(false), FusedFuture::terminated());
-        Self { tools, interrupts, attempts, cancel, lost, held: None, never, _no_lock: no_lock }
+        let is_checked = false;
+        Self { tools, interrupts, attempts, is_checked, cancel, lost, held: None, never, _no_lock: no_lock }
     }
 
     /// Returns what whoever sends requests needs.

@@ -12,6 +12,7 @@
 //!
 //! `forecast` shows what a deploy would do, before there is any event.
 
+mod findings;
 mod forecast;
 mod html;
 mod ink;
@@ -29,6 +30,7 @@ mod words;
 use std::io;
 use std::time::Duration;
 
+pub(crate) use findings::finding_text;
 pub use forecast::{Heading, forecast_lines, forecast_markdown, forecast_notices, forecast_text};
 pub use html::page;
 pub(crate) use ink::Ink;

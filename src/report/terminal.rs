@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::findings::finding_text;
 use super::forecast::{forecast_notices, foreseen_headline};
 use super::ink::Ink;
 use super::log::Speakers;
@@ -81,6 +82,9 @@ impl Reporter for Terminal {
                 self.above.extend(forecast_notices(forecast));
             }
             EventKind::InterruptionFound(found) => self.above.push(interruption(found)),
+            EventKind::PreflightFound(finding) => {
+                self.above.extend(finding_text(finding).lines().map(str::to_owned));
+            }
             _ => {}
         }
         if let Some((stage, text)) = self.speakers.told(&event.event) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, LockAwaited, RunFinished, RunStarted,
-    StageOutline, Verdict,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Finding, Forecast, LockAwaited, RunFinished,
+    RunStarted, StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
@@ -25,6 +25,8 @@ pub struct RunView {
     pub kept: Vec<(ObjectRef, String)>,
     /// Warnings of the server and the plan.
     pub warnings: Vec<String>,
+    /// What the preflight found.
+    pub found: Vec<Finding>,
     /// The last request outside of any stage that failed and is tried again.
     pub trouble: Option<String>,
     /// Whose lock was waited for last.
@@ -135,6 +137,7 @@ impl RunView {
             },
             EventKind::ObjectKept { object, reason } => self.kept.push((object.clone(), reason.clone())),
             EventKind::Warned { message } => self.warnings.push(message.clone()),
+            EventKind::PreflightFound(finding) => self.found.push(finding.clone()),
             EventKind::CauseFound(cause) => {
                 self.change_stage(&cause.stage, |stage| stage.causes.push(cause.clone()));
             }

@@ -42,11 +42,14 @@ mod oracle;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
 mod reaction;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod stories;

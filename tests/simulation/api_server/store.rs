@@ -94,6 +94,8 @@ pub(crate) struct Store {
     pub(crate) log_news: watch::Sender<u64>,
     /// No question about a log is answered to its end.
     pub(crate) logs_hang: bool,
+    /// What whoever asks is told that they may do.
+    pub(crate) rules: Value,
     epoch: Timestamp,
     origin: Instant,
     next_id: u64,
@@ -112,6 +114,7 @@ impl Store {
             logs: BTreeMap::new(),
             log_news: watch::Sender::new(0),
             logs_hang: false,
+            rules: super::rules::everything(),
             epoch,
             origin: Instant::now(),
             next_id: 0,
@@ -130,6 +133,7 @@ impl Store {
             logs: BTreeMap::new(),
             log_news: watch::Sender::new(0),
             logs_hang: false,
+            rules: self.rules.clone(),
             epoch: self.epoch,
             origin: self.origin,
             next_id: self.next_id,

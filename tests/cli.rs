@@ -135,15 +135,26 @@ fn help_of_deploy() {
           --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
                                     too
+          --adopt <KIND/NAME>       Take over an object that is there already and not the plan's, or
+                                    `all` such
+          --take <PATH>             Take a field that somebody else owns, of one object (KIND/NAME:PATH)
+                                    or of all
+          --recreate <KIND/NAME>    Delete an object and make it anew when a field of it cannot be
+                                    changed in place
           --skip-preflight          Write without checking the plan against the cluster first
           --color <WHEN>            When to use colours: auto, always or never [default: auto]
           --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
                                     deploy before its first write [default: 10]
+          --wait-lock <TIME>        Wait so long for a lock that another run holds, such as 5m [default:
+                                    do not wait]
       -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:
                                     text, json]
           --yes                     Ask nothing
+          --deadline <TIME>         End the whole run after this time, such as 30m; each stage has a
+                                    deadline of its own
       -q, --quiet                   Tell nothing but the end
       -v, --verbose                 Tell of every object and every change, as lines
+          --no-journal              Keep no record of the run (`wesago report` shows them)
       -h, --help                    Print help (see more with '--help')
 
     Exit codes:
@@ -180,12 +191,14 @@ fn help_of_teardown() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and the namespace too
+          --wait-lock <TIME>   Wait so long for a lock that another run holds, such as 5m [default: do
+                               not wait]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --yes                Ask nothing
           --deadline <TIME>    End the whole run after this time, such as 30m; each stage has a deadline
                                of its own
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -q, --quiet              Tell nothing but the end
       -v, --verbose            Tell of every object and every change, as lines
           --no-journal         Keep no record of the run (`wesago report` shows them)

@@ -78,16 +78,16 @@ impl Engine {
         B: AsyncFnOnce(&Plan, Catalog, &mut Run<C>, &mut Emitter<'_>) -> Result<Verdict, EngineError>,
     {
         let Some(catalog) = run.attend(Session::discover(&run.tools()), emitter).await? else {
-            return Ok(Verdict::Cancelled);
+            return Ok(run.stopped());
         };
         match self.take_lock(command, plan, wait_lock, &catalog, run, emitter).await? {
             Taking::Ours(lock) => run.hold(*lock, emitter.under_way()),
-            Taking::Interrupted => return Ok(Verdict::Cancelled),
+            Taking::Interrupted => return Ok(run.stopped()),
             // Without a namespace there is nothing of ours.
             Taking::NoNamespace => return Ok(Verdict::Succeeded),
         }
         let result = if run.cancelled().is_some() {
-            Ok(Verdict::Cancelled)
+            Ok(run.stopped())
         } else {
             let plan = settled(plan, &catalog);
             // Nothing the body knew is looked at again after a panic: only the lock is given back.
@@ -99,7 +99,7 @@ impl Engine {
                         let message = format!("{}; the next run has more to prove", error.in_full());
                         emitter.emit(EventKind::Warned { message });
                     }
-                    Ok(Verdict::Cancelled)
+                    Ok(run.stopped())
                 }
                 Ok(result) => result,
                 Err(panic) => {

@@ -1,6 +1,7 @@
 //! An image that cannot be had: which of a registry's answers can change by itself, and which cannot.
 
 use super::events::{Event, Events};
+use super::missing::{Missing, is_name};
 use super::signals::{Container, Signal, last_cause};
 use super::{Cause, Class, SURE_AFTER};
 
@@ -39,9 +40,25 @@ pub(super) fn trouble<'a>(
         )
         .for_seconds(SURE_AFTER),
         "SignatureValidationFailed" => signal(Class::Permanent, cannot).for_seconds(SURE_AFTER),
-        _ if will_never_pull(told) => signal(Class::Permanent, cannot).for_seconds(SURE_AFTER),
+        _ if will_never_pull(told) => match missing_pull_secret(container, events) {
+            Some(secret) => {
+                signal(Class::Permanent, format!("{cannot}; its pull secret `{}` is not there", secret.name))
+                    .for_seconds(SURE_AFTER)
+                    .missing(Some(secret))
+            }
+            None => signal(Class::Permanent, cannot).for_seconds(SURE_AFTER),
+        },
         _ => signal(Class::Transient, cannot).for_seconds(REGISTRY_GRACE),
     }
+}
+
+/// Returns the pull secret the kubelet did not find. A registry then says what it says to strangers: denied, or
+/// not found.
+fn missing_pull_secret<'a>(container: &Container<'a>, events: &Events<'a>) -> Option<Missing> {
+    let event = events.newest(container.pod, &["FailedToRetrieveImagePullSecret"])?;
+    let (_, names) = event.message().split_once('(')?;
+    let name = names.split([',', ')']).next()?.trim();
+    is_name(name).then(|| Missing::new("Secret", name, None))
 }
 
 /// Returns the cause in a runtime's message. Docker Hub's refusal to give more names the account, which is

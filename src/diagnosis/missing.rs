@@ -91,7 +91,7 @@ fn source_of<'a>(pod: &'a Object, volume: &str) -> Option<(&'static str, &'a str
 
 /// Returns true for what can be the name of an object: a message is another's text and must not put
 /// anything else into a command.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let allowed =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);
     !text.is_empty() && text.chars().all(allowed)

@@ -263,13 +263,18 @@ fn add(found: &mut Vec<Diagnosis>, evidence: &Evidence<'_>, place: &Object, sign
     if let Some(known) = found.iter_mut().find(same) {
         known.affected = known.affected.saturating_add(1);
         // The surest of them speaks for all: one pod may be further on than another.
-        known.class = known.class.min(signal.class);
-        known.grace_seconds = match (known.grace_seconds, signal.grace_seconds) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        let is_surer = (signal.class, signal.grace_seconds.unwrap_or(u64::MAX))
+            < (known.class, known.grace_seconds.unwrap_or(u64::MAX));
+        if is_surer {
+            *known = Diagnosis { affected: known.affected, ..told(evidence, place, signal, counted) };
+        }
         return;
     }
+    found.push(told(evidence, place, signal, counted));
+}
+
+/// Returns a signal of `place` as a cause of the workload.
+fn told(evidence: &Evidence<'_>, place: &Object, signal: Signal, counted: usize) -> Diagnosis {
     let mut chain = vec![evidence.workload.reference(), place.reference()];
     chain.dedup();
     chain.extend(signal.at.clone());
@@ -277,11 +282,6 @@ fn add(found: &mut Vec<Diagnosis>, evidence: &Evidence<'_>, place: &Object, sign
         let container = signal.container.clone()?;
         Some(LogWanted { pod: place.name().to_owned(), container, previous })
     });
-    found.push(Diagnosis {
-        chain,
-        affected: usize::from(on_pod),
-        counted,
-        wants_log,
-        ..Diagnosis::new(place, signal)
-    });
+    let affected = usize::from(place.kind() == "Pod");
+    Diagnosis { chain, affected, counted, wants_log, ..Diagnosis::new(place, signal) }
 }

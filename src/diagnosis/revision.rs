@@ -1,6 +1,8 @@
 //! Which pods count: those of the revision we wrote. A selector would also match pods of other owners and
 //! of older revisions, and blame our rollout for them; owner uids do not.
 
+use std::cmp::Reverse;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -41,7 +43,12 @@ pub(super) fn of<'a>(evidence: &Evidence<'a>) -> Revision<'a> {
         ("apps", "DaemonSet") => of_daemon_set(evidence),
         ("", "Pod") => Revision { pods: vec![workload], ..Revision::default() },
         // Job, ReplicaSet, and whatever an operator makes pods for.
-        _ => Revision { pods: living(evidence, workload), ..Revision::default() },
+        _ => {
+            let mut pods = living(evidence, workload);
+            // The last try of a Job tells most.
+            pods.sort_by_key(|pod| Reverse(condition::time(pod.get("/metadata/creationTimestamp"))));
+            Revision { pods, ..Revision::default() }
+        }
     }
 }
 

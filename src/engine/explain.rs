@@ -20,6 +20,8 @@ use crate::readiness::Readiness;
 
 /// How long looking for causes may take.
 const LOOK_FOR: Duration = Duration::from_secs(10);
+/// How long a log may take: the node it is on may be away.
+const LOG_WITHIN: Duration = Duration::from_secs(2);
 /// Log lines shown of a culprit.
 const LOG_LINES: u32 = 10;
 /// Causes told of one stage; the first ones are the surest.
@@ -134,12 +136,12 @@ impl Detective<'_> {
     async fn diagnose(&mut self, object: &Object, namespace: &str) -> Vec<Diagnosis> {
         let known = match self.puzzle.known.remove(namespace) {
             Some(known) => known,
-            None => Around::read(self.tools, self.catalog, namespace).await,
+            None => self.read(namespace).await,
         };
         let mut around = self.completed(known, object).await;
         let mut found = around.diagnose(object);
         if found.iter().all(|found| found.cause == Cause::Warning) {
-            around = self.completed(Around::read(self.tools, self.catalog, namespace).await, object).await;
+            around = self.completed(self.read(namespace).await, object).await;
             found = around.diagnose(object);
         }
         if found.iter().any(|found| found.cause == Cause::Unschedulable)
@@ -159,6 +161,14 @@ impl Detective<'_> {
         let resource = self.catalog.preferred(&name.group_kind())?;
         let namespace = self.tools.cluster.get(resource, &name).await.ok()??;
         Around::default().diagnose(&namespace).into_iter().next()
+    }
+
+    /// Reads what is in a namespace; an object outside of any tells of itself only.
+    async fn read(&self, namespace: &str) -> Around {
+        if namespace.is_empty() {
+            return Around::default();
+        }
+        Around::read(self.tools, self.catalog, namespace).await
     }
 
     /// Adds what only one kind of object needs: the pods that hold a load balancer's port.
@@ -182,7 +192,7 @@ impl Detective<'_> {
         };
         let resource = self.catalog.preferred(&name.group_kind())?;
         let service = self.tools.cluster.get(resource, &name).await.ok()??;
-        let around = Around::read(self.tools, self.catalog, &namespace).await;
+        let around = self.read(&namespace).await;
         of_service(&service, check.port, &around.of("Pod"))
     }
 
@@ -250,9 +260,12 @@ impl Detective<'_> {
 
     async fn log(&self, namespace: &str, wanted: &LogWanted) -> Vec<String> {
         let LogWanted { pod, container, previous } = wanted;
-        let tail = self.tools.cluster.log_tail(namespace, pod, container, *previous, LOG_LINES).await;
+        let tail = self.tools.cluster.log_tail(namespace, pod, container, *previous, LOG_LINES);
         // A container that never started has no log; the cause is told all the same.
-        tail.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+        match tokio::time::timeout(LOG_WITHIN, tail).await {
+            Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        }
     }
 }
 

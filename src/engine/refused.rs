@@ -25,7 +25,8 @@ pub(super) fn text(object: &Object, error: &ApiError) -> String {
         let owned = refusal.causes.iter().map(|cause| format!("{} ({})", cause.field, cause.message));
         return format!("somebody else owns {}", owned.collect::<Vec<_>>().join(", "));
     }
-    if object.kind() == "Secret" && matches!(refusal.code, 400 | 422) {
+    let quotes = matches!(refusal.code, 400 | 422) || refusal.message.contains("webhook");
+    if object.kind() == "Secret" && quotes {
         let fields: Vec<_> = refusal.causes.iter().map(|cause| cause.field.as_str()).take(FIELDS).collect();
         return match fields.as_slice() {
             [] => "the server does not take it as it is".to_owned(),
@@ -218,5 +219,11 @@ mod tests {
         }];
         let told = told(&secret, &ApiError::Refused(refusal), None);
         assert!(told.contains("data[password]") && !told.contains("hunter2"), "{told}");
+        let denied = Refusal {
+            code: 403,
+            message: "admission webhook \"policy\" denied the request: hunter2 is weak".into(),
+            ..Refusal::default()
+        };
+        assert!(!text(&secret, &ApiError::Refused(denied)).contains("hunter2"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wesago::event::{CauseFound, EventKind, Verdict};
 
-use crate::api_server::{ApiServer, Key, Writer};
+use crate::api_server::{ApiServer, DeleteOptions, Key, Writer};
 use crate::deployer::{Command, Ending, Fate};
 use crate::journal::{Journal, What};
 use crate::plans::{Application, NAMESPACE};
@@ -24,6 +24,8 @@ struct Trouble {
     refusal: Option<&'static str>,
     /// What else is in the namespace, or in the cluster.
     beside: Vec<Value>,
+    /// Somebody deletes the Deployment.
+    deleted: bool,
 }
 
 /// What a run came to.
@@ -40,10 +42,20 @@ struct Told {
 
 /// Deploys one Deployment that never gets ready, and returns what was told of it.
 fn deploy(trouble: Trouble) -> Told {
+    deploy_all(&Application::of_a_broken_deployment(), Some(trouble))
+}
+
+/// Deploys an application, shows a trouble of its Deployment, and returns what was told.
+fn deploy_all(application: &Application, trouble: Option<Trouble>) -> Told {
     on_paused_clock(async {
         let mut world = World::new(7);
-        let plan = Application::of_a_broken_deployment().plan();
-        tokio::spawn(report(world.server.clone(), world.journal.clone(), trouble));
+        let plan = application.plan();
+        match trouble {
+            Some(trouble) => {
+                tokio::spawn(report(world.server.clone(), world.journal.clone(), trouble));
+            }
+            None => world.journal.note(EVIDENCE),
+        }
         let ending = world.run(Command::Deploy, &plan, Fate::default()).await.ending;
         let entries = world.journal.entries().clone();
         let (mut causes, mut listed, mut everything) = (Vec::new(), Vec::new(), String::new());
@@ -113,6 +125,11 @@ async fn report(server: ApiServer, journal: Journal, trouble: Trouble) {
         );
     }
     journal.note(EVIDENCE);
+    if trouble.deleted {
+        let kind = server.store().kind_of(&key);
+        let options = DeleteOptions { propagation: Some("Background".into()), ..DeleteOptions::default() };
+        server.store().delete("somebody", &kind, &key, &options).unwrap();
+    }
 }
 
 fn key(group: &str, kind: &str, name: &str) -> Key {
@@ -228,4 +245,30 @@ fn what_only_needs_time_is_told_at_the_deadline_and_not_before() {
     assert!(matches!(told.ending, Ending::Ended(Ok(Verdict::TimedOut { .. }))), "{:?}", told.ending);
     assert!(told.took > Duration::from_secs(500), "{:?}", told.took);
     assert_eq!(told.causes[0].message, "it runs, and its readiness probe GET :8000/up has not passed yet");
+}
+
+#[test]
+fn what_somebody_deletes_meanwhile_has_failed_at_once() {
+    let told = deploy(Trouble { deleted: true, ..Trouble::default() });
+    let cause = told.cause_within(1);
+    assert_eq!(
+        (cause.reason.as_str(), cause.message.as_str()),
+        ("Failed", "somebody deleted it while it was waited for")
+    );
+}
+
+#[test]
+fn a_service_without_pods_is_the_cause_of_a_check_that_fails() {
+    let told = deploy_all(&Application::of_a_service_without_pods(), None);
+    assert!(matches!(told.ending, Ending::Ended(Ok(Verdict::TimedOut { .. }))), "{:?}", told.ending);
+    assert_eq!(told.causes[0].chain, ["Service/web"]);
+    assert_eq!(told.causes[0].message, "its selector app=web matches no pod");
+}
+
+#[test]
+fn a_kind_that_nobody_defines_is_told_at_once() {
+    let told = deploy_all(&Application::of_an_unknown_kind(), None);
+    let cause = told.cause_within(1);
+    assert_eq!(cause.reason, "NoKindMatch");
+    assert_eq!(cause.next, ["kubectl api-resources --api-group=example.org"]);
 }

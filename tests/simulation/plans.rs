@@ -102,9 +102,23 @@ impl Application {
 
     /// Returns a Deployment that never gets ready.
     pub(crate) fn of_a_broken_deployment() -> Self {
-        let objects = vec![ObjectDraft { broken: true, ..ObjectDraft::of("Deployment", "web".into()) }];
+        Self::of_one(ObjectDraft { broken: true, ..ObjectDraft::of("Deployment", "web".into()) })
+    }
+
+    /// Returns a Service that leads to nobody, and a check that asks it.
+    pub(crate) fn of_a_service_without_pods() -> Self {
+        Self::of_one(ObjectDraft { checked: true, ..ObjectDraft::of("Service", "web".into()) })
+    }
+
+    /// Returns a widget whose kind nobody defines.
+    pub(crate) fn of_an_unknown_kind() -> Self {
+        Self::of_one(ObjectDraft::of("Widget", "widget".into()))
+    }
+
+    fn of_one(object: ObjectDraft) -> Self {
         let (id, needs, deadline) = (StageId::new("s0").unwrap(), Vec::new(), Duration::from_secs(600));
-        Self { stages: vec![StageDraft { id, needs, objects, deadline }], secret: false, ruled: false }
+        let stages = vec![StageDraft { id, needs, objects: vec![object], deadline }];
+        Self { stages, secret: false, ruled: false }
     }
 
     /// Changes some contents, and takes some objects out.

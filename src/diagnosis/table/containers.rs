@@ -328,3 +328,22 @@ fn a_hook_that_fails_is_a_crash() {
         "its postStart hook fails: exec [warm-up] failed (PostStartHookError)",
     );
 }
+
+#[test]
+fn an_image_whose_pull_secret_is_not_there_tells_of_that() {
+    let pod = pod(&waiting("ErrImagePull", "pull access denied, repository does not exist"));
+    let failed = event(
+        &pod,
+        "FailedToRetrieveImagePullSecret",
+        "Unable to retrieve some image pull secrets (regcred, other); attempting to pull the image may not succeed.",
+        3,
+    );
+    let found = Scene::web(vec![pod]).with_event(failed).only();
+    assert_eq!(
+        found.message,
+        "image `registry.example/web:9` cannot be pulled: pull access denied, repository does not exist; its pull \
+         secret `regcred` is not there"
+    );
+    assert_eq!(found.next[0], "kubectl --namespace shop get secret regcred");
+    assert!(found.missing.is_some(), "somebody may still make it");
+}

@@ -441,3 +441,25 @@ fn a_namespace_that_is_being_deleted_tells_what_holds_it() {
          a.example.org in 1 resource instances (Terminating)",
     );
 }
+
+#[test]
+fn the_surest_pod_speaks_for_all_and_the_last_try_of_a_job() {
+    let found = Scene::web(vec![
+        pod_named("web-1-a", &waiting("ErrImagePull", "503 Service Unavailable")),
+        pod_named("web-1-b", &waiting("ErrImagePull", "desc = registry.example/web:9: not found")),
+    ])
+    .only();
+    assert_eq!(
+        found.to_string(),
+        "pod web-1-b, container web: image `registry.example/web:9` cannot be pulled: registry.example/web:9: not \
+         found (ErrImagePull), 2 of 2 pods"
+    );
+    let at = |name: &str, stamp: &str| {
+        let mut value = failed_try(name).into_value();
+        value["metadata"]["creationTimestamp"] = json!(stamp);
+        Object::new(value).unwrap()
+    };
+    let mut scene = Scene::of(job(&json!([{"type": "Failed", "status": "True"}])));
+    scene.pods = vec![at("migrations-a", "2026-03-01T12:00:00Z"), at("migrations-b", "2026-03-01T12:01:00Z")];
+    assert_eq!(scene.all()[0].wants_log.as_ref().map(|log| log.pod.as_str()), Some("migrations-b"));
+}

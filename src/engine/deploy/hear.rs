@@ -148,6 +148,19 @@ impl Deploy<'_, '_> {
         }
     }
 
+    /// Takes in what surrounds the workloads. That it may not be read is told once: failures are then seen in
+    /// the objects themselves only.
+    pub(super) fn vigil_heard(&mut self, scope: &Scope, observation: Observation) {
+        if let Observation::Lost { attempt: 1, error, .. } = &observation
+            && error.is_forbidden()
+        {
+            let what = &scope.resource.plural;
+            let message = format!("{what} may not be watched, so that failures are told later: {error}");
+            self.emitter.emit(EventKind::Warned { message });
+        }
+        self.vigil.hear(scope, observation);
+    }
+
     /// Takes in a whole scope: what is not in it is gone.
     pub(super) fn relisted(&mut self, scope: &Scope, listing: Listing) {
         let mut present = BTreeSet::new();

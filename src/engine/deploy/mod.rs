@@ -176,7 +176,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
                     self.observed(&scope, observation);
                 }
                 Some((scope, observation)) = self.vigils.next(), if !self.vigils.is_empty() => {
-                    self.vigil.hear(&scope, observation);
+                    self.vigil_heard(&scope, observation);
                 }
                 () = until(wakes_at) => self.time_passed(),
                 _ = tick.tick() => self.emitter.tick(),

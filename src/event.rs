@@ -108,6 +108,15 @@ pub enum EventKind {
     },
     /// The cause of a stage's failure was found.
     CauseFound(CauseFound),
+    /// A container of a Job wrote a line.
+    LogLine(LogLine),
+    /// What a container wrote is not told to its end.
+    LogCut {
+        /// Whose log.
+        source: LogSource,
+        /// Why, and how to see the rest.
+        reason: String,
+    },
     /// A stage is at its end.
     StageFinished {
         /// The stage.
@@ -152,6 +161,29 @@ pub struct CauseFound {
     pub next: Vec<String>,
 }
 
+/// A line that a container of a Job wrote, without control characters and with the plan's generated secrets
+/// masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Who wrote it.
+    pub source: LogSource,
+    /// The line, without its end; cut after 4,096 bytes.
+    pub line: String,
+}
+
+/// A container whose log is told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LogSource {
+    /// The stage.
+    pub stage: StageId,
+    /// The object of the plan, such as a Job.
+    pub object: ObjectRef,
+    /// The name of the pod.
+    pub pod: String,
+    /// The container in it.
+    pub container: String,
+}
+
 /// How a run begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
@@ -171,6 +203,10 @@ pub struct RunStarted {
     pub namespace: String,
     /// The seed of all randomness of the run.
     pub seed: u64,
+    /// The options that lead another command to the same plan and cluster, each with a space before it,
+    /// such as ` --context k3s`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub again: String,
     /// The stages in the order of the plan.
     pub stages: Vec<StageOutline>,
 }
@@ -270,6 +306,8 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CancelReason {
+    /// The journal of the run cannot be written any more.
+    JournalFailed,
     /// The first Ctrl-C.
     Interrupt,
     /// SIGTERM: as the first Ctrl-C, with another exit code.
@@ -281,6 +319,7 @@ pub enum CancelReason {
 impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::JournalFailed => "stopped for want of its journal",
             Self::Interrupt => "interrupted",
             Self::Terminate => "terminated",
             Self::SecondInterrupt => "interrupted twice",

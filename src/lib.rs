@@ -8,7 +8,7 @@
 //! L1 plan yaml readiness diagnosis difference   the DAG; YAML; is it ready; why not; how do two differ?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report         who may start; the only module that knows kube; views of events
-//! L4 engine                          the loop: write, observe, settle, remove
+//! L4 engine journal                  the loop: write, observe, settle, remove; the events kept on disk
 //! L5 cli                             arguments, context, signals, one command a file, exit codes
 //! ```
 
@@ -24,6 +24,7 @@ pub mod engine;
 pub mod entropy;
 pub mod event;
 pub mod inventory;
+pub mod journal;
 pub mod object;
 pub mod plan;
 pub mod problem;

@@ -87,6 +87,8 @@ fn help_names_the_commands_and_every_exit_code() {
       diff      Show what a deploy would do, field by field, and write nothing
       status    Show what is there, whether it is ready, and what somebody else has touched
       teardown  Remove in reverse order; volumes and generated secrets stay unless --delete-data
+      logs      Show what the pods of the plan write
+      report    Show a run again, from the record kept of it
       render    Print the objects as they would be sent, without asking a cluster
       graph     Print the stages and what each waits for
       help      Print this message or the help of the given subcommand(s)
@@ -98,7 +100,7 @@ fn help_names_the_commands_and_every_exit_code() {
 
     Exit codes:
       0    done
-      1    internal error
+      1    internal error, or the journal could not be written
       2    wrong usage
       3    the plan, a manifest or a value is invalid
       4    the cluster cannot be reached, or forbids it
@@ -131,7 +133,6 @@ fn help_of_deploy() {
           --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
                                     too
-          --color <WHEN>            When to use colours: auto, always or never [default: auto]
           --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
                                     deploy before its first write [default: 10]
       -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:
@@ -139,11 +140,13 @@ fn help_of_deploy() {
           --yes                     Ask nothing
       -q, --quiet                   Tell nothing but the end
       -v, --verbose                 Tell of every object and every change, as lines
+          --no-journal              Keep no record of the run (`wesago report` shows them)
+          --color <WHEN>            When to use colours: auto, always or never [default: auto]
       -h, --help                    Print help (see more with '--help')
 
     Exit codes:
       0    done
-      1    internal error
+      1    internal error, or the journal could not be written
       2    wrong usage
       3    the plan, a manifest or a value is invalid
       4    the cluster cannot be reached, or forbids it
@@ -175,17 +178,18 @@ fn help_of_teardown() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and the namespace too
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
           --yes                Ask nothing
       -q, --quiet              Tell nothing but the end
       -v, --verbose            Tell of every object and every change, as lines
+          --no-journal         Keep no record of the run (`wesago report` shows them)
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -h, --help               Print help (see more with '--help')
 
     Exit codes:
       0    done
-      1    internal error
+      1    internal error, or the journal could not be written
       2    wrong usage
       3    the plan, a manifest or a value is invalid
       4    the cluster cannot be reached, or forbids it
@@ -196,6 +200,15 @@ fn help_of_teardown() {
       130  interrupted (Ctrl-C)
       143  terminated
     ");
+}
+
+#[test]
+fn help_of_logs_and_report() {
+    let place = Place::new("help-logs");
+    let [logs, report] = ["logs", "report"].map(|command| place.run(&[command, "-h"]));
+    assert_eq!((logs.code, report.code), (Some(0), Some(0)));
+    let (logs, _exit_codes) = logs.stdout.split_once("\nExit codes:").unwrap();
+    insta::assert_snapshot!(format!("{logs}\n----\n{}", report.stdout));
 }
 
 #[test]
@@ -366,6 +379,84 @@ fn a_cluster_that_does_not_answer_ends_with_4_soon() {
         );
         assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
     }
+}
+
+#[test]
+fn a_run_is_recorded_and_told_again_though_its_reader_goes_away() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let place = shop("recorded").with("config", &kubeconfig(&format!("https://127.0.0.1:{port}")));
+    let nothing = place.run(&["report"]);
+    assert_eq!(nothing.code, Some(2));
+    assert!(nothing.stderr.contains("no run is recorded in"), "{}", nothing.stderr);
+    let deploy = ["deploy", "--kubeconfig", "config", "--context", "nowhere", "--verbose", "-o", "json"];
+    let mut child = place.command(&deploy).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let live = String::from_utf8(output.stderr).unwrap();
+    // Not the pipe's end is what ended it.
+    assert_eq!(output.status.code(), Some(4), "{live}");
+    assert!(live.contains("warning: the json output is lost"), "{live}");
+
+    let told = place.run(&["report"]);
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    let begins = live.lines().find(|line| line.contains("deploy begins")).unwrap();
+    assert!(told.stdout.contains(begins), "{}", told.stdout);
+    let tries = live.lines().filter(|line| line.contains(" (try ")).collect::<Vec<_>>();
+    assert!(!tries.is_empty() && tries.iter().all(|line| told.stdout.contains(line)), "{}", told.stdout);
+    let cause = "could not discover the served kinds: the API server cannot be reached: Connection refused";
+    let end = told.stdout.split_once("deploy of shop failed").unwrap().1;
+    assert!(end.contains(cause), "{}", told.stdout);
+    let again = "`wesago status --kubeconfig config --context nowhere` shows what is there";
+    assert!(told.stdout.contains(again), "{}", told.stdout);
+
+    let run = begins.rsplit(' ').next().unwrap();
+    let json = place.run(&["report", &run[..3], "-o", "json"]).stdout;
+    assert!(json.lines().count() > 2 && json.lines().all(|line| line.starts_with("{\"seq\":")), "{json}");
+    let list = place.run(&["report", "--list"]).stdout;
+    assert!(list.starts_with("RUN ") && list.contains(run) && list.contains("failed"), "{list}");
+    let page = place.run(&["report", "--html", "page.html"]);
+    assert_eq!((page.code, page.stdout.as_str()), (Some(0), ""));
+    assert!(fs::read_to_string(place.0.join("page.html")).unwrap().starts_with("<!doctype html>"));
+
+    let journals = fs::read_dir(place.0.join(".local/state/wesago")).unwrap();
+    let files: Vec<_> = journals.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let copied = place.run(&["report", files[0].to_str().unwrap()]);
+    assert_eq!(copied.stdout, told.stdout, "a journal can be named by its file");
+    assert_eq!(place.run(&["report", "no/such/file.jsonl"]).code, Some(2));
+    assert_eq!(place.run(&["report", "config.yaml"]).code, Some(2));
+}
+
+#[test]
+fn a_run_goes_on_without_a_journal_where_none_can_be_kept() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("https://127.0.0.1:{port}");
+    let place = shop("no-journal").with("config", &kubeconfig(&server)).with("state", "a file, no folder");
+    let deploy = ["deploy", "--kubeconfig", "config", "--context", "nowhere"];
+    let state = place.0.join("state");
+    let run = |more: &[&str], homeless: bool| {
+        let mut command = place.command(&deploy);
+        command.args(more).env("XDG_STATE_HOME", &state).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if homeless {
+            command.env_remove("HOME").env_remove("XDG_STATE_HOME");
+        }
+        command.spawn().unwrap()
+    };
+    // All at once: each waits for the same cluster that does not answer.
+    let children = [run(&[], false), run(&[], true), run(&["--no-journal"], false)];
+    let told = children.map(|child| {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        let told = String::from_utf8(output.stderr).unwrap();
+        let warnings = told.lines().filter(|line| line.contains("keeps no journal"));
+        warnings.map(str::to_owned).collect::<Vec<_>>()
+    });
+    let reason = |told: &[String]| (told.len(), told.first().map_or(String::new(), String::clone));
+    let (count, said) = reason(&told[0]);
+    assert!(count == 1 && said.contains("state/wesago: "), "{said}");
+    let why = "warning: this run keeps no journal: neither XDG_STATE_HOME nor HOME is set";
+    assert_eq!(reason(&told[1]), (1, format!("{why}; `--no-journal` goes without a word")));
+    assert_eq!(told[2], [""; 0]);
 }
 
 #[test]

@@ -15,7 +15,8 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// When to use colours: auto, always or never
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", hide_possible_values = true)]
+    // Behind the options of every command, wherever those come.
+    #[arg(long, global = true, display_order = 900, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", hide_possible_values = true)]
     pub color: Colour,
 }
 
@@ -34,6 +35,11 @@ pub(crate) enum Command {
     /// Remove in reverse order; volumes and generated secrets stay unless --delete-data
     #[command(after_help = EXIT_CODES)]
     Teardown(Teardown),
+    /// Show what the pods of the plan write
+    #[command(after_help = EXIT_CODES)]
+    Logs(Logs),
+    /// Show a run again, from the record kept of it
+    Report(Report),
     /// Print the objects as they would be sent, without asking a cluster
     Render(Render),
     /// Print the stages and what each waits for
@@ -67,6 +73,7 @@ pub(crate) struct ClusterArguments {
 }
 
 /// How a run talks.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArguments {
     /// What to write on standard output
@@ -81,6 +88,9 @@ pub(crate) struct RunArguments {
     /// Tell of every object and every change, as lines
     #[arg(short, long)]
     pub(super) verbose: bool,
+    /// Keep no record of the run (`wesago report` shows them)
+    #[arg(long)]
+    pub(super) no_journal: bool,
 }
 
 /// `wesago deploy`
@@ -151,6 +161,44 @@ pub(crate) struct Teardown {
     pub(super) run: RunArguments,
 }
 
+/// `wesago logs`
+#[derive(Args, Debug)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// A stage, a group of stages, or an object as `Kind/name` [default: every workload of the plan]
+    #[arg(value_name = "STAGE|OBJECT")]
+    pub(super) what: Option<String>,
+    /// Go on with what is written from now on, also by pods that come later, until Ctrl-C (exit code 130)
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// Begin with so many of the last lines of each container [default: all of them]
+    #[arg(long, value_name = "N")]
+    pub(super) tail: Option<u32>,
+    /// Show the lives before of containers that were started again
+    #[arg(short, long, conflicts_with = "follow")]
+    pub(super) previous: bool,
+}
+
+/// `wesago report`
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// The run, or how its name begins, or a journal file [default: the newest run]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+    /// List the recorded runs instead
+    #[arg(long, conflicts_with_all = ["run", "html"])]
+    pub(super) list: bool,
+    /// Write the report as one self-contained page to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
+}
+
 /// `wesago render`
 #[derive(Args, Debug)]
 pub(crate) struct Render {
@@ -176,7 +224,7 @@ pub(crate) struct Graph {
 pub(crate) enum Output {
     /// For a person.
     Text,
-    /// For a program: one JSON event a line (deploy, teardown), one JSON document (status).
+    /// For a program: one JSON event a line (deploy, teardown, report), one JSON document (status, lists).
     Json,
 }
 

@@ -5,7 +5,6 @@ use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
 use super::reports::{conclude, reporters};
 use super::session::open;
-use super::signals::cancels;
 use crate::engine::{Confirm, DeployOptions, Emitter};
 use crate::event::Forecast;
 use crate::report::forecast_notices;
@@ -13,9 +12,7 @@ use crate::report::forecast_notices;
 /// Runs the command.
 pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
     let ready = open(context, &arguments.plan, &arguments.cluster, !arguments.run.yes).await?;
-    let cancels = cancels()
-        .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
-    let mut fanout = reporters(&arguments.run, context);
+    let (mut fanout, cancels) = reporters(&arguments.run, context, &ready)?;
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
     let options = DeployOptions {

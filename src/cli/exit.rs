@@ -9,7 +9,7 @@ use crate::event::{CancelReason, Verdict};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    internal error
+  1    internal error, or the journal could not be written
   2    wrong usage
   3    the plan, a manifest or a value is invalid
   4    the cluster cannot be reached, or forbids it
@@ -72,6 +72,7 @@ impl Exit {
             Verdict::Failed { .. } | Verdict::Skipped { .. } => Self::StageFailed,
             Verdict::TimedOut { .. } => Self::TimedOut,
             Verdict::Cancelled if cancel == Some(CancelReason::Terminate) => Self::Terminated,
+            Verdict::Cancelled if cancel == Some(CancelReason::JournalFailed) => Self::Internal,
             Verdict::Cancelled => Self::Interrupted,
         }
     }
@@ -228,6 +229,7 @@ mod tests {
     fn a_cancelled_run_ends_by_its_signal() {
         assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::Terminate)), Exit::Terminated);
         assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::SecondInterrupt)), Exit::Interrupted);
+        assert_eq!(Exit::of_run(&Verdict::Cancelled, Some(CancelReason::JournalFailed)), Exit::Internal);
         assert_eq!(Exit::of_run(&Verdict::Succeeded, Some(CancelReason::Interrupt)), Exit::Done);
     }
 

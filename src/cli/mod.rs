@@ -8,8 +8,10 @@ mod diff;
 mod exit;
 mod graph;
 mod load;
+mod logs;
 mod output;
 mod render;
+mod report;
 mod reports;
 mod session;
 mod signals;
@@ -52,6 +54,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Diff(diff) => Box::pin(diff::run(diff, &context)).await,
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
+        Command::Logs(logs) => Box::pin(logs::run(logs, &context)).await,
+        Command::Report(report) => report::run(report),
         Command::Render(render) => render::run(render, output::stderr_is_coloured()),
         Command::Graph(graph) => graph::run(graph, output::stderr_is_coloured()),
     }

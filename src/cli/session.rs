@@ -14,6 +14,8 @@ pub(super) struct Ready {
     pub loaded: Loaded,
     /// The engine.
     pub engine: Engine,
+    /// Short name of the run.
+    pub run: String,
     /// The context's name, for hints.
     pub context_name: String,
     /// The options that lead another command to the same plan and cluster, each with a space before it.
@@ -55,10 +57,11 @@ pub(super) async fn open(
     }
     let run = format!("{:06x}", context.entropy.fork("run").seed() & 0x00ff_ffff);
     let holder = holder(&run);
-    let identity = RunIdentity { run, context: context_name.clone(), server, holder };
-    let engine = Engine::new(api, context.clock, context.entropy, identity);
     let again = again(plan_arguments, cluster, &context_name);
-    Ok(Ready { loaded, engine, context_name, again })
+    let (name, context_of_run) = (run.clone(), context_name.clone());
+    let identity = RunIdentity { run, context: context_of_run, server, again: again.clone(), holder };
+    let engine = Engine::new(api, context.clock, context.entropy, identity);
+    Ok(Ready { loaded, engine, run: name, context_name, again })
 }
 
 /// Returns the options of this run as another command needs them.

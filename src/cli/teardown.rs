@@ -8,7 +8,6 @@ use super::exit::{Exit, Failure};
 use super::output::complain;
 use super::reports::{conclude, reporters};
 use super::session::{Ready, open};
-use super::signals::cancels;
 use crate::engine::{Emitter, Fate, Removal};
 
 /// Runs the command.
@@ -20,9 +19,7 @@ pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit,
         let removal = ready.engine.removal(plan, arguments.delete_data).await?;
         confirm(context, &ready, &removal)?;
     }
-    let cancels = cancels()
-        .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
-    let mut fanout = reporters(&arguments.run, context);
+    let (mut fanout, cancels) = reporters(&arguments.run, context, &ready)?;
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let verdict = ready.engine.teardown(plan, arguments.delete_data, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))

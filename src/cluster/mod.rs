@@ -5,6 +5,7 @@
 
 mod catalog;
 mod error;
+mod log;
 mod outcome;
 #[cfg(test)]
 mod properties;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 pub use catalog::{Catalog, Resource};
 pub use error::{ApiError, Cause, Refusal};
+pub use log::{Container, Ended, LogCut, LogNews, LogText, LogWanted};
 pub use outcome::{Outcome, outcome};
 pub use watch::{Observation, Start};
 

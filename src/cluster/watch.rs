@@ -62,7 +62,7 @@ pub enum Observation {
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<WatchEvent<Value>, kube::Error>> + Send>>;
-type Delays = <ExponentialBuilder as backon::BackoffBuilder>::Backoff;
+pub(super) type Delays = <ExponentialBuilder as backon::BackoffBuilder>::Backoff;
 
 struct Watch {
     cluster: Cluster,
@@ -212,9 +212,9 @@ impl Watch {
     }
 }
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-fn delays(seed: u64) -> Delays {
+pub(super) fn delays(seed: u64) -> Delays {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(250))
         .with_max_delay(LONGEST_PAUSE)

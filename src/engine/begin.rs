@@ -6,6 +6,7 @@ use futures::Stream;
 use super::diff::expected;
 use super::foresee::foresee;
 use super::prepare::{Prepared, prepare};
+use super::redactor::Redactor;
 use super::retry::Tools;
 use super::run::Run;
 use super::secrets::{self, SecretSources, Secrets};
@@ -24,6 +25,8 @@ pub(super) struct Beginning {
     pub prepared: Vec<Vec<Prepared>>,
     /// What was done to the generated Secrets.
     pub changes: Vec<(ObjectRef, Change)>,
+    /// Masks the generated Secrets' values.
+    pub redactor: Redactor,
 }
 
 /// What was read, before anything is written.
@@ -80,6 +83,7 @@ async fn commit(
     prepared: Vec<Vec<Prepared>>,
     secrets: Secrets,
 ) -> Result<Beginning, EngineError> {
+    let redactor = Redactor::of(&secrets.contents);
     let mut changes = Vec::new();
     let wanted = prepared.iter().flatten().map(|prepared| prepared.wanted.reference());
     let made = secrets.missing.iter().map(|(object, _)| object.reference());
@@ -98,5 +102,5 @@ async fn commit(
         changes.push((object.reference(), *change));
     }
     changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));
-    Ok(Beginning { session, prepared, changes })
+    Ok(Beginning { session, prepared, changes, redactor })
 }

@@ -9,6 +9,8 @@ pub struct RunIdentity {
     pub context: String,
     /// The API server's address.
     pub server: String,
+    /// The options that lead another command to the same plan and cluster, each with a space before it.
+    pub again: String,
     /// Who holds the lock meanwhile.
     pub holder: Holder,
 }

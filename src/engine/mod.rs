@@ -16,11 +16,14 @@ mod drift;
 mod emitter;
 mod error;
 mod explain;
+mod followers;
 mod foresee;
 mod identity;
 mod lock;
+mod logs;
 mod options;
 mod prepare;
+mod redactor;
 mod refused;
 mod removal;
 mod retry;
@@ -33,13 +36,16 @@ mod tasks;
 mod vigil;
 mod watching;
 
-use futures::Stream;
+use std::ops::ControlFlow;
+
+use futures::{Stream, StreamExt as _};
 
 pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
 pub use foresee::{Confirm, MAX_DELETIONS};
 pub use identity::{Holder, Life, RunIdentity};
+pub use logs::{LogTold, LogsWanted};
 pub use options::DeployOptions;
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
@@ -58,6 +64,7 @@ use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
 use begin::Beginning;
 use deploy::Deploy;
+use followers::{Extent, Followers};
 use lock::Lock;
 use retry::{Attempt, Tools};
 use run::Run;
@@ -137,14 +144,17 @@ impl Engine {
         lost: &mut (impl Future<Output = String> + Unpin),
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let Beginning { mut session, prepared, changes } = beginning;
+        let Beginning { mut session, prepared, changes, redactor } = beginning;
         for (object, change) in changes {
             emitter.emit(EventKind::ObjectApplied { stage: None, object, change });
         }
         let tools = run.tools();
         let entropy = self.entropy.fork("deploy");
+        let extent = Extent { wanted: deploy::JOB_LOG, earlier_lives: true };
+        let followers = Followers::new(self.cluster.clone(), redactor, entropy.fork("logs"), extent);
+        let (clock, session_now) = (self.clock, &mut session);
         let deploy =
-            Deploy::new(plan, prepared, &mut session, tools, &run.cancel, self.clock, entropy, emitter);
+            Deploy::new(plan, prepared, session_now, tools, &run.cancel, clock, entropy, followers, emitter);
         let outcome = deploy.run(&mut run.cancels, &mut run.attempts, lost).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });
@@ -297,6 +307,32 @@ impl Engine {
         run.quietly(diff::diff(&tools, plan, options, &mask)).await
     }
 
+    /// Tells the logs of workloads; followed ones until `cancels` has an interrupt, which is returned, or
+    /// `tell` breaks off. Writes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster, or its pods, could not be read.
+    pub async fn logs(
+        &self,
+        plan: &Plan,
+        wanted: &LogsWanted,
+        cancels: impl Stream<Item = CancelReason> + Unpin,
+        tell: impl FnMut(&LogTold) -> ControlFlow<()>,
+    ) -> Result<Option<CancelReason>, EngineError> {
+        let mut run = Run::new(self, cancels);
+        let tools = run.tools();
+        let entropy = self.entropy.fork("logs");
+        let mut work = std::pin::pin!(logs::tell(&tools, plan, wanted, entropy, tell));
+        loop {
+            tokio::select! {
+                biased;
+                Some(reason) = run.cancels.next() => return Ok(Some(reason)),
+                Some(_) = run.attempts.recv() => {}
+                result = &mut work => return result.map(|()| None),
+            }
+        }
+    }
+
     fn run_started(&self, command: &str, plan: &Plan) -> EventKind {
         let stages = plan.stages().iter().map(|stage| StageOutline {
             stage: stage.id.clone(),
@@ -312,6 +348,7 @@ impl Engine {
             server: self.identity.server.clone(),
             namespace: plan.namespace().to_owned(),
             seed: self.entropy.seed(),
+            again: self.identity.again.clone(),
             stages: stages.collect(),
         })
     }
@@ -379,13 +416,19 @@ fn settled(plan: &Plan, catalog: &Catalog) -> Plan {
     plan
 }
 
+/// Returns an error in one line: what could not be done, and why.
+fn with_cause(error: &EngineError) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
 /// Tells the end of a run, whatever it was.
 fn conclude(
     emitter: &mut Emitter<'_>,
     result: Result<Verdict, EngineError>,
     notes: Option<&str>,
 ) -> Result<Verdict, EngineError> {
-    let verdict = result.clone().unwrap_or_else(|error| Verdict::Failed { reason: error.to_string() });
+    let verdict = result.clone().unwrap_or_else(|error| Verdict::Failed { reason: with_cause(&error) });
     let notes = notes.filter(|_| verdict.is_success()).map(str::to_owned);
     let changes = emitter.changes();
     emitter.emit(EventKind::RunFinished(RunFinished { verdict, changes, notes }));

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::EngineError;
 use super::retry::Tools;
 use super::session::{Session, ask, resource};
+use crate::cluster::Catalog;
 use crate::compose::Contents as SecretContents;
 use crate::inventory::PART_OF;
 use crate::object::{Change, GroupKind, Object, ObjectRef};
@@ -78,6 +79,27 @@ pub(super) async fn read(
         secrets.contents.insert(spec.name.clone(), values);
     }
     Ok(secrets)
+}
+
+/// Reads the plan's Secrets as they are; `None` when we may not.
+pub(super) async fn present(
+    tools: &Tools,
+    catalog: &Catalog,
+    plan: &Plan,
+) -> Result<Option<SecretContents>, EngineError> {
+    let mut contents = SecretContents::new();
+    for spec in plan.secrets() {
+        let name = reference(plan.namespace(), spec);
+        let resource = resource(catalog, &kind())?;
+        match ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await {
+            Ok(live) => {
+                contents.insert(spec.name.clone(), live.as_ref().map(contents_of).unwrap_or_default());
+            }
+            Err(EngineError::Request { error, .. }) if error.is_forbidden() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(contents))
 }
 
 /// Writes one of the missing Secrets.

@@ -133,6 +133,11 @@ impl Vigil {
         self.judged_at = Some(self.judged_at.map_or(soon, |at| at.min(soon)));
     }
 
+    /// Returns the pods seen last.
+    pub(super) fn pods(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values().filter(|object| object.kind() == "Pod")
+    }
+
     /// Returns when the workloads are to be judged next.
     pub(super) fn wakes_at(&self) -> Option<Instant> {
         self.judged_at

@@ -5,15 +5,20 @@
 //! engine ─▶ Fanout ─▶ RunView ─┬─▶ Terminal   a live view, redrawn on tick
 //!                              ├─▶ Plain      one line an event, for logs
 //!                              ├─▶ Json       the events themselves
-//!                              └─▶ summary    what is told at the end
+//!                              ├─▶ summary    what is told at the end
+//!                              ├─▶ replay     a recorded run, told again
+//!                              └─▶ page       the same as one page of HTML
 //! ```
 //!
 //! `forecast` shows what a deploy would do, before there is any event.
 
 mod forecast;
+mod html;
 mod ink;
 mod json;
+mod log;
 mod plain;
+mod replay;
 #[cfg(test)]
 mod script;
 mod summary;
@@ -25,13 +30,15 @@ use std::io;
 use std::time::Duration;
 
 pub use forecast::{Heading, forecast_lines, forecast_markdown, forecast_notices, forecast_text};
+pub use html::page;
 pub(crate) use ink::Ink;
 pub use json::Json;
 pub use plain::Plain;
+pub use replay::replay;
 pub use summary::{NextSteps, summary};
 pub use terminal::{Size, Terminal};
 pub use view::{ObjectView, RunView, StageState, StageView};
-pub(crate) use words::{count, cut, padded, readiness as readiness_words, width};
+pub(crate) use words::{count, cut, duration, padded, readiness as readiness_words, width};
 
 use crate::clock::Clock;
 use crate::event::Event;
@@ -78,11 +85,19 @@ pub trait Reporter {
 }
 
 /// All reporters of a run, and the view they read. A reporter that fails is dropped with one word to the
-/// others; the run goes on.
+/// others; the run goes on, unless the reporter is one it must not go on without.
 pub struct Fanout {
     clock: Clock,
     view: RunView,
-    reporters: Vec<(&'static str, Box<dyn Reporter>)>,
+    reporters: Vec<Output>,
+}
+
+/// One of the reporters.
+struct Output {
+    name: &'static str,
+    reporter: Box<dyn Reporter>,
+    /// What its loss leads to; `None` when the run goes on.
+    on_loss: Option<Box<dyn FnOnce()>>,
 }
 
 impl Fanout {
@@ -93,7 +108,19 @@ impl Fanout {
 
     /// Adds a reporter under the name it is spoken of.
     pub fn add(&mut self, name: &'static str, reporter: impl Reporter + 'static) {
-        self.reporters.push((name, Box::new(reporter)));
+        self.reporters.push(Output { name, reporter: Box::new(reporter), on_loss: None });
+    }
+
+    /// Adds a reporter without which the run must not go on: `on_loss` is called once when it fails, and
+    /// is to cancel the run.
+    pub fn add_vital(
+        &mut self,
+        name: &'static str,
+        reporter: impl Reporter + 'static,
+        on_loss: impl FnOnce() + 'static,
+    ) {
+        let on_loss: Box<dyn FnOnce()> = Box::new(on_loss);
+        self.reporters.push(Output { name, reporter: Box::new(reporter), on_loss: Some(on_loss) });
     }
 
     /// Hands an event to every reporter.
@@ -121,18 +148,31 @@ impl Fanout {
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Reporter, &RunView) -> io::Result<()>) {
         let view = &self.view;
+        let is_over = view.finished.is_some();
         let mut lost = Vec::new();
-        self.reporters.retain_mut(|(name, reporter)| match act(reporter.as_mut(), view) {
+        self.reporters.retain_mut(|output| match act(output.reporter.as_mut(), view) {
             Ok(()) => true,
             Err(error) => {
-                lost.push(format!("the {name} output is lost ({error}); the run goes on without it"));
+                lost.push(loss(output.name, &error, output.on_loss.is_some(), is_over));
+                if let Some(on_loss) = output.on_loss.take() {
+                    on_loss();
+                }
                 false
             }
         });
         for message in lost {
             // One that fails here too is dropped as well; the others have been told of one loss already.
-            self.reporters.retain_mut(|(_, reporter)| reporter.notice(&message).is_ok());
+            self.reporters.retain_mut(|output| output.reporter.notice(&message).is_ok());
         }
+    }
+}
+
+/// Returns what is said about the loss of an output.
+fn loss(name: &str, error: &io::Error, is_vital: bool, is_over: bool) -> String {
+    match (is_vital, is_over) {
+        (true, true) => format!("the {name} is not complete ({error}); the run was over"),
+        (true, false) => format!("the {name} cannot be written ({error}); the run stops"),
+        (false, _) => format!("the {name} output is lost ({error}); the run goes on without it"),
     }
 }
 
@@ -169,6 +209,23 @@ mod tests {
             self.0 += 1;
             if self.0 > 1 { Err(std::io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_loss_of_a_vital_reporter_is_told_and_acted_on_once() {
+        let heard = Heard::default();
+        let losses = Rc::new(RefCell::new(0));
+        let mut fanout = Fanout::new(Clock::starting_at(jiff::Timestamp::UNIX_EPOCH));
+        let counted = Rc::clone(&losses);
+        fanout.add_vital("journal", Breaks(0), move || *counted.borrow_mut() += 1);
+        fanout.add("test", heard.clone());
+        let script = script::success();
+        script.events()[..3].iter().for_each(|event| fanout.report(event));
+        fanout.tick();
+        fanout.finish();
+        assert_eq!(*losses.borrow(), 1);
+        let said = "the journal cannot be written (broken pipe); the run stops";
+        assert_eq!(*heard.0.borrow(), ["event 0", "event 1", said, "event 2"]);
     }
 
     #[tokio::test(start_paused = true)]

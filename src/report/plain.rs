@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::forecast::{forecast_lines, forecast_notices, foreseen_headline};
+use super::log::Speakers;
 use super::words;
 use super::{Reporter, RunView};
 use crate::event::{CancelReason, CauseFound, Event, EventKind, Forecast, Verdict};
@@ -26,6 +27,7 @@ pub struct Plain<W> {
     /// True to tell of unchanged objects and every change of mind too.
     verbose: bool,
     told: BTreeMap<ObjectRef, Told>,
+    speakers: Speakers,
 }
 
 /// What was told of an object's readiness.
@@ -40,7 +42,7 @@ struct Told {
 impl<W: Write> Plain<W> {
     /// Returns a reporter that writes to `output`; a verbose one leaves nothing out.
     pub fn new(output: W, verbose: bool) -> Self {
-        Self { output, verbose, told: BTreeMap::new() }
+        Self { output, verbose, told: BTreeMap::new(), speakers: Speakers::default() }
     }
 
     fn line(
@@ -138,6 +140,9 @@ impl<W: Write> Reporter for Plain<W> {
             }
             _ => {}
         }
+        if let Some((stage, text)) = self.speakers.told(&event.event) {
+            return self.line(now, view, Some(stage), &text);
+        }
         match told(&event.event, view) {
             Some((stage, text)) => self.line(now, view, stage, &text),
             None => Ok(()),
@@ -191,10 +196,12 @@ pub(super) fn told<'a>(event: &'a EventKind, view: &RunView) -> Option<(Option<&
         EventKind::CancelBegan { reason } => {
             (None, format!("{reason}: nothing new starts, requests in flight end"))
         }
-        // The summary tells the end; an observation has rules of its own.
+        // The summary tells the end; observations and logs have rules of their own.
         EventKind::RunFinished(_)
         | EventKind::Foreseen(_)
         | EventKind::ObjectObserved { .. }
+        | EventKind::LogLine(_)
+        | EventKind::LogCut { .. }
         | EventKind::Unknown => return None,
     })
 }
@@ -341,6 +348,14 @@ mod tests {
         13.1s  stage migrate             after 4.0s failed: Job/migrate: BackoffLimitExceeded
         13.1s  stage web                 skipped: migrate did not settle
         ");
+    }
+
+    #[test]
+    fn the_log_of_a_job_is_told_as_it_comes() {
+        let all = lines(&script::logs(), false);
+        let of_the_job: Vec<&str> = all.lines().filter(|line| line.contains("migrate")).collect();
+        assert!(of_the_job.len() > 9, "{all}");
+        insta::assert_snapshot!(all);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::difference::Told;
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, ObjectForecast, Prospect,
-    RunFinished, RunStarted, SCHEMA, StageOutline, Verdict,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, LogLine, LogSource, ObjectForecast,
+    Prospect, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
@@ -49,6 +49,7 @@ impl Script {
             server: "https://198.18.0.1:6443".into(),
             namespace: "shop".into(),
             seed: 7,
+            again: " --context sandbox".into(),
             stages: stages.collect(),
         };
         let mut script = Self { events: Vec::new() };
@@ -170,6 +171,38 @@ pub(super) fn success() -> Script {
     let changes =
         ChangeCounts { created: 4, configured: 1, recreated: 1, unchanged: 1, ..ChangeCounts::default() };
     script.run_ends(15_450, Verdict::Succeeded, changes, Some("the shop is at http://shop.example\n"));
+    script
+}
+
+/// A deploy whose Job is tried twice, in pods of two containers, and tells what it does.
+pub(super) fn logs() -> Script {
+    let mut script = databases_settle();
+    let source = |pod: &str, container: &str| LogSource {
+        stage: stage("migrate"),
+        object: parsed("Job/migrate"),
+        pod: pod.into(),
+        container: container.into(),
+    };
+    let mut says = |at, pod, container, line: &str| {
+        let line = line.to_owned();
+        script.add(at, EventKind::LogLine(LogLine { source: source(pod, container), line }));
+    };
+    says(9_400, "migrate-x7k2p", "wait", "postgres:5432 - accepting connections");
+    says(9_900, "migrate-x7k2p", "migrate", "Applying forum.0001_initial... OK");
+    says(10_000, "migrate-x7k2p", "migrate", "FATAL: terminating <connection> & \"all\"");
+    says(10_700, "migrate-9fzqd", "migrate", "Applying forum.0002_more... OK");
+    says(10_701, "migrate-9fzqd", "migrate", "");
+    let reason = "5000 lines were told; `kubectl --namespace shop logs migrate-9fzqd` shows all".to_owned();
+    script.add(11_000, EventKind::LogCut { source: source("migrate-9fzqd", "migrate"), reason });
+    script.ready(12_000, "migrate", "Job/migrate");
+    script.ends(12_000, "migrate", Verdict::Succeeded, 2_940);
+    script.begins(12_000, "web");
+    script.applied(12_010, "web", "Deployment/web", Change::Created);
+    script.ready(14_000, "web", "Deployment/web");
+    script.ends(14_000, "web", Verdict::Succeeded, 2_000);
+    let changes =
+        ChangeCounts { created: 4, configured: 1, recreated: 1, unchanged: 1, ..ChangeCounts::default() };
+    script.run_ends(14_050, Verdict::Succeeded, changes, None);
     script
 }
 

@@ -40,8 +40,29 @@ pub fn summary(view: &RunView, next: &NextSteps) -> String {
     parts.join("\n\n") + "\n"
 }
 
+/// Returns the report about a run of which the end is not known, painted; ends with a line end.
+/// `goes_on` says that it has none yet.
+pub(super) fn unfinished(view: &RunView, goes_on: bool, next: &NextSteps) -> String {
+    let (plan, command) =
+        view.started.as_ref().map_or(("", ""), |run| (run.plan.as_str(), run.command.as_str()));
+    let (word, why) = if goes_on {
+        ("goes on", "the run goes on: this is what it told so far".to_owned())
+    } else {
+        let hint = Ink::Strong.paint("hint:");
+        let why = "the record ends here: the run was cut off, by a kill or the end of its machine";
+        let again = "run the same command again: it goes on from what the cluster holds";
+        ("was cut off", format!("{why}\n{hint} {again}\n{hint} `{}` shows what is there", next.status))
+    };
+    let headline = Ink::Notice.paint(&format!("{command} of {plan} {word}"));
+    let mut parts = vec![format!("{headline} after {}: {}", words::duration(view.elapsed_ms), tally(view))];
+    parts.extend(view.stages.iter().filter_map(failure));
+    parts.extend([table(view), why]);
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n") + "\n"
+}
+
 /// Returns the first line: how it ended, in what time, with what changes.
-fn headline(view: &RunView, verdict: &Verdict) -> String {
+pub(super) fn headline(view: &RunView, verdict: &Verdict) -> String {
     let (plan, command) =
         view.started.as_ref().map_or(("", ""), |run| (run.plan.as_str(), run.command.as_str()));
     let took = words::duration(view.elapsed_ms);
@@ -130,7 +151,7 @@ fn failure(stage: &StageView) -> Option<String> {
 
 /// Returns why a run failed all of whose stages settled: what left the plan does not go.
 fn failure_beside(view: &RunView, verdict: &Verdict) -> Option<String> {
-    if view.stages.iter().any(|stage| stage.verdict().is_none_or(|verdict| !verdict.is_success())) {
+    if view.stages.iter().any(|stage| stage.verdict().is_some_and(|verdict| !verdict.is_success())) {
         return None;
     }
     match verdict {
@@ -154,7 +175,8 @@ fn table(view: &RunView) -> String {
             None => ("open", Ink::Quiet, words::changes(&stage.changes)),
         };
         let start = stage.started_ms.map_or_else(|| "-".to_owned(), words::duration);
-        let took = stage.started_ms.map_or_else(|| "-".to_owned(), |_| words::duration(stage.took_ms));
+        let ended = stage.started_ms.filter(|_| stage.verdict().is_some());
+        let took = ended.map_or_else(|| "-".to_owned(), |_| words::duration(stage.took_ms));
         (stage.id.as_str(), state, ink, start, took, detail)
     });
     let widest = view.stages.iter().map(|stage| stage.id.as_str().len()).max().unwrap_or(0).max(5);
@@ -198,7 +220,7 @@ fn what_next(view: &RunView, verdict: &Verdict, next: &NextSteps) -> Option<Stri
 
 #[cfg(test)]
 mod tests {
-    use super::{NextSteps, summary};
+    use super::{NextSteps, summary, unfinished};
     use crate::report::RunView;
     use crate::report::script::{self, Script};
 
@@ -207,6 +229,16 @@ mod tests {
         script.events().iter().for_each(|event| view.apply(event));
         let next = NextSteps { status: "wesago status --context sandbox".into() };
         anstream::adapter::strip_str(&summary(&view, &next)).to_string()
+    }
+
+    #[test]
+    fn of_a_run_that_was_cut_off() {
+        let mut view = RunView::default();
+        script::success().events().iter().take(22).for_each(|event| view.apply(event));
+        let next = NextSteps { status: "wesago status --context sandbox".into() };
+        let told = [false, true].map(|goes_on| unfinished(&view, goes_on, &next));
+        let told = anstream::adapter::strip_str(&told.join("----\n")).to_string();
+        insta::assert_snapshot!(told);
     }
 
     #[test]

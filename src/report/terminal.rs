@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::forecast::{forecast_notices, foreseen_headline};
 use super::ink::Ink;
+use super::log::Speakers;
 use super::plain::cause_text;
 use super::view::{StageState, StageView};
 use super::{Reporter, RunView, words};
@@ -31,6 +32,7 @@ pub struct Terminal {
     above: Vec<String>,
     /// What is on the screen: the same is not drawn twice.
     drawn: String,
+    speakers: Speakers,
 }
 
 impl Terminal {
@@ -41,13 +43,15 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
-        Self { bar, size, coloured, above: Vec::new(), drawn: String::new() }
+        let (drawn, speakers) = (String::new(), Speakers::default());
+        Self { bar, size, coloured, above: Vec::new(), drawn, speakers }
     }
 
     fn shown(&self, text: &str) -> String {
         if self.coloured { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
     }
 
+    /// Prints what stays, above the view.
     fn print_above(&mut self) {
         if !self.above.is_empty() {
             let above: Vec<String> = self.above.drain(..).collect();
@@ -78,6 +82,10 @@ impl Reporter for Terminal {
             }
             _ => {}
         }
+        if let Some((stage, text)) = self.speakers.told(&event.event) {
+            let stage = Ink::Quiet.paint(stage.as_str());
+            self.above.extend(text.lines().map(|line| format!("{stage} {line}")));
+        }
         Ok(())
     }
 
@@ -99,7 +107,7 @@ impl Reporter for Terminal {
     }
 
     fn finish(&mut self, _view: &RunView) -> io::Result<()> {
-        // The summary tells the warnings of the run again; those not printed yet need no other place.
+        self.print_above();
         self.bar.finish_and_clear();
         Ok(())
     }
@@ -388,6 +396,11 @@ mod tests {
           ⠴ web                      3s  check GET web:80/: 502 Bad Gateway
           15s  3 of 4 stages settled · 4 created, 1 configured, 1 recreated, 1 unchanged
         ");
+    }
+
+    #[test]
+    fn lines_of_logs_stay_above_the_view() {
+        insta::assert_snapshot!(screen(&script::logs(), 11_100, (80, 24)));
     }
 
     #[test]

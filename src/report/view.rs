@@ -141,7 +141,8 @@ impl RunView {
             }),
             EventKind::CancelBegan { reason } => self.cancel = self.cancel.max(Some(*reason)),
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
-            EventKind::Unknown => {}
+            // Lines of logs are many, and change nothing of what the run is.
+            EventKind::LogLine(_) | EventKind::LogCut { .. } | EventKind::Unknown => {}
         }
     }
 

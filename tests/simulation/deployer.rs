@@ -4,16 +4,22 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wesago::clock::Clock;
 use wesago::cluster::Cluster;
-use wesago::engine::{DeployOptions, Emitter, Engine, EngineError, Holder, Life, RunIdentity, SecretSources};
+use wesago::engine::{
+    DeployOptions, Emitter, Engine, EngineError, Holder, Life, LogTold, LogsWanted, RunIdentity,
+    SecretSources,
+};
 use wesago::entropy::Entropy;
 use wesago::event::{CancelReason, Event, Verdict};
+use wesago::journal::{Journal as Record, Sink};
 use wesago::plan::{Plan, SecretSource};
 use wesago::report::{Fanout, Reporter, RunView};
 
@@ -27,6 +33,9 @@ const HANGS_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 /// How every secret value begins, so that one that leaked is found.
 pub(crate) const SECRET_PREFIX: &str = "value-";
+
+/// The number of a reading of logs, which is no run.
+const LOGS: RunId = 900_000;
 
 /// What the program is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +65,8 @@ pub(crate) struct Fate {
     pub(crate) bearable: bool,
     /// Another deploy runs at the same time.
     pub(crate) raced: bool,
+    /// The disk is full after so many lines of the run's own journal.
+    pub(crate) disk: Option<usize>,
 }
 
 /// How a run ended.
@@ -81,6 +92,8 @@ pub(crate) struct Run {
     pub(crate) plan: Plan,
     pub(crate) fate: Fate,
     pub(crate) ending: Ending,
+    /// What is on the disk of the run's own journal.
+    pub(crate) record: Vec<u8>,
 }
 
 /// Writes the events of a run into the journal.
@@ -92,6 +105,36 @@ struct Recorder {
 impl Reporter for Recorder {
     fn report(&mut self, event: &Event, _: &RunView) -> io::Result<()> {
         self.journal.write(What::Told { run: self.run, event: Box::new(event.clone()) });
+        Ok(())
+    }
+}
+
+/// The disk a run's own journal is on.
+#[derive(Clone, Default)]
+struct Disk {
+    lines: Rc<RefCell<Vec<Vec<u8>>>>,
+    room: Option<usize>,
+}
+
+impl Sink for Disk {
+    fn append(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        let mut lines = self.lines.borrow_mut();
+        if self.room.is_some_and(|room| lines.len() >= room) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        lines.push(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -114,8 +157,8 @@ impl World {
     /// Runs the program once.
     pub(crate) async fn run(&mut self, command: Command, plan: &Plan, fate: Fate) -> Run {
         let connection = self.begin(command, &fate, 1);
-        let ending = Box::pin(drive(self, &connection, command, plan, &fate)).await;
-        self.end(Run { id: connection.run, command, plan: plan.clone(), fate, ending })
+        let (ending, record) = Box::pin(drive(self, &connection, command, plan, &fate)).await;
+        self.end(Run { id: connection.run, command, plan: plan.clone(), fate, ending, record })
     }
 
     /// Runs two deploys at once.
@@ -127,9 +170,26 @@ impl World {
         );
         let (first, second) = endings.await;
         let [left_fate, right_fate] = fates;
-        for (connection, fate, ending) in [(left, left_fate, first), (right, right_fate, second)] {
-            self.end(Run { id: connection.run, command: Command::Deploy, plan: plan.clone(), fate, ending });
+        for (connection, fate, end) in [(left, left_fate, first), (right, right_fate, second)] {
+            let ((ending, record), plan) = (end, plan.clone());
+            self.end(Run { id: connection.run, command: Command::Deploy, plan, fate, ending, record });
         }
+    }
+
+    /// Tells logs until an interrupt after so long, and returns what was told.
+    pub(crate) async fn logs(&self, plan: &Plan, wanted: &LogsWanted, until: Duration) -> Vec<LogTold> {
+        let engine = self.engine(LOGS, Weather::default());
+        let interrupt = Box::pin(futures::stream::once(async move {
+            tokio::time::sleep(until).await;
+            CancelReason::Interrupt
+        }));
+        let mut told = Vec::new();
+        let tell = |line: &LogTold| {
+            told.push(line.clone());
+            std::ops::ControlFlow::Continue(())
+        };
+        engine.logs(plan, wanted, interrupt, tell).await.unwrap();
+        told
     }
 
     fn begin(&self, command: Command, fate: &Fate, next: usize) -> Connection {
@@ -183,7 +243,14 @@ pub(crate) fn holder_name(id: RunId) -> String {
     format!("somebody@simulation/run-{id}")
 }
 
-async fn drive(world: &World, connection: &Connection, command: Command, plan: &Plan, fate: &Fate) -> Ending {
+/// Runs the program to its end and returns that, with what its journal holds.
+async fn drive(
+    world: &World,
+    connection: &Connection,
+    command: Command,
+    plan: &Plan,
+    fate: &Fate,
+) -> (Ending, Vec<u8>) {
     let id = connection.run;
     let began = Instant::now();
     let mut requests = world.journal.requests();
@@ -194,11 +261,18 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
         run: format!("run-{id}"),
         context: "simulation".into(),
         server: "memory".into(),
+        again: String::new(),
         holder: holder(id),
     };
     let cluster = Cluster::new(kube::Client::new(connection.clone(), "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);
     let mut fanout = Fanout::new(clock);
+    let disk = Disk { room: fate.disk, ..Disk::default() };
+    let (lost, losses) = mpsc::channel(1);
+    fanout.add_vital("journal", Record(disk.clone()), move || {
+        // The run may be over: then there is nothing left to cancel.
+        let _over = lost.try_send(());
+    });
     fanout.add("recorder", Recorder { journal: world.journal.clone(), run: id });
     let mut emitter = Emitter::new(clock, &mut fanout);
     let values = Values { given: std::cell::Cell::new(0), run: id };
@@ -206,8 +280,12 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
         tokio::time::sleep_until(began + after).await;
         reason
     });
+    let losses = futures::stream::unfold(losses, |mut losses| async move {
+        losses.recv().await.map(|()| (CancelReason::JournalFailed, losses))
+    });
     // After the last interrupt there is silence, not an end.
-    let interrupts = Box::pin(interrupts.chain(futures::stream::pending()));
+    let interrupts = interrupts.chain(futures::stream::pending());
+    let interrupts = Box::pin(futures::stream::select(interrupts, losses));
     // How much may go is a matter of its own tests.
     let options = DeployOptions { max_deletions: Some(usize::MAX), ..DeployOptions::default() };
     let work = async {
@@ -237,5 +315,6 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
     };
     ALIVE.with_borrow_mut(|alive| alive.remove(&process_name(id)));
     world.journal.write(What::Ended { run: id, how: format!("{ending:?}") });
-    ending
+    let record = disk.lines.borrow().concat();
+    (ending, record)
 }

@@ -58,6 +58,7 @@ impl World {
             run: format!("run-{id}"),
             context: "simulation".into(),
             server: "memory".into(),
+            again: String::new(),
             holder: holder(id),
         };
         let entropy = Entropy::from_seed(self.seed).fork(&format!("run {id}"));

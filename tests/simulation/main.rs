@@ -30,6 +30,8 @@ mod hands;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod oracle;

@@ -201,7 +201,7 @@ impl Connection {
         } else {
             Fault::None
         };
-        let is_watch = request.query.contains("watch=true");
+        let is_watch = ["watch=true", "follow=true"].iter().any(|word| request.query.contains(word));
         let fault = if is_watch && matches!(fault, Fault::Lost | Fault::GatewayTimeout) {
             Fault::Refused
         } else {

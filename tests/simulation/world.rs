@@ -145,7 +145,8 @@ impl World {
             }
         }
         let meddled = random.chance(300);
-        Fate { weather, death, interrupts, meddled, bearable: false, raced: false }
+        let disk = random.chance(60).then(|| random.index(60));
+        Fate { weather, death, interrupts, meddled, bearable: false, raced: false, disk }
     }
 
     /// Lets time pass until nothing is under way any more.

@@ -2,6 +2,7 @@
 //! kubeconfig enter the program here, once, as values. Nothing below reads any of them itself.
 
 mod files;
+mod journals;
 mod kubeconfig;
 mod process;
 mod secrets;
@@ -11,6 +12,7 @@ use std::io::{IsTerminal as _, Write as _};
 use jiff::Timestamp;
 
 pub(super) use files::{BuiltInFiles, DiskFiles, exists};
+pub(super) use journals::{Contents, JournalFile, Journals, Kept, read_journal, write_file};
 pub(super) use kubeconfig::{Connection, IN_CLUSTER, connect, current_context};
 pub(super) use process::holder;
 pub(super) use secrets::ProcessSecrets;

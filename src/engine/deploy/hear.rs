@@ -32,6 +32,7 @@ impl Deploy<'_, '_> {
             }
             Done::Explained { stage, verdict, causes } => {
                 for cause in causes {
+                    let cause = self.masked(cause);
                     self.emitter.emit(EventKind::CauseFound(cause));
                 }
                 let step = self.stages[stage.0].settle(verdict);

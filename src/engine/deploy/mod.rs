@@ -6,11 +6,15 @@
 //! interrupts ─┐
 //! tasks done ─┤                    ┌▶ tasks: write, check, look up a cause
 //! watches ────┼─▶ stage ─▶ schedule┤
-//! deadlines ──┘                    └▶ events
+//! deadlines ──┘                    ├▶ events
+//! logs ────────────────────────────┘
 //! ```
 
+mod follow;
 mod hear;
 mod send;
+
+pub(super) use follow::JOB_LOG;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -24,6 +28,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::clock::Clock;
 use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
 use crate::engine::emitter::Emitter;
+use crate::engine::followers::Followers;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::refused::NotTaken;
 use crate::engine::retry::{Attempt, Tools};
@@ -32,7 +37,7 @@ use crate::engine::stage::{StageRun, Step};
 use crate::engine::vigil::Vigil;
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
-use crate::object::{Change, Object, ObjectRef};
+use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::{Plan, StageIdx};
 use crate::schedule::{Effect, Input, Schedule};
 
@@ -87,6 +92,12 @@ pub(super) struct Deploy<'a, 'r> {
     vigils: SelectAll<BoxStream<'static, (Scope, Observation)>>,
     /// The writes that were refused, or failed and are tried again.
     refusals: BTreeMap<(StageIdx, ObjectRef), NotTaken>,
+    /// The logs of Jobs, each with the place of its Job.
+    followers: Followers<(StageIdx, usize)>,
+    /// The Jobs whose pods are followed.
+    jobs: BTreeMap<Uid, (StageIdx, usize)>,
+    /// Until when the end of the run waits for last lines, once it does.
+    hears_until: Option<Instant>,
     cancelled: Option<CancelReason>,
     inventory_changed: bool,
     concluded: bool,
@@ -103,6 +114,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
         cancel: &'a watch::Sender<bool>,
         clock: Clock,
         entropy: Entropy,
+        followers: Followers<(StageIdx, usize)>,
         emitter: &'a mut Emitter<'r>,
     ) -> Self {
         let mut places = BTreeMap::new();
@@ -135,14 +147,17 @@ impl<'a, 'r> Deploy<'a, 'r> {
             vigil: Vigil::default(),
             vigils: SelectAll::new(),
             refusals: BTreeMap::new(),
+            followers,
+            jobs: BTreeMap::new(),
+            hears_until: None,
             cancelled: None,
             inventory_changed: false,
             concluded: false,
         }
     }
 
-    /// Runs to the end: every stage settled and every request in flight answered, or the second
-    /// interrupt.
+    /// Runs to the end: every stage settled, every request in flight answered and ended Jobs heard out, or
+    /// the second interrupt.
     pub(super) async fn run(
         mut self,
         cancels: &mut (impl Stream<Item = CancelReason> + Unpin),
@@ -155,11 +170,11 @@ impl<'a, 'r> Deploy<'a, 'r> {
         self.feed(&Input::Begin);
         loop {
             self.fill();
-            if self.concluded && self.tasks.is_empty() {
+            if self.concluded && self.tasks.is_empty() && self.has_heard_all() {
                 break;
             }
-            let wakes_at =
-                self.stages.iter().filter_map(StageRun::wakes_at).chain(self.vigil.wakes_at()).min();
+            let stages = self.stages.iter().filter_map(StageRun::wakes_at);
+            let wakes_at = stages.chain(self.vigil.wakes_at()).chain(self.hears_until).min();
             tokio::select! {
                 biased;
                 why = &mut *lost => {
@@ -176,10 +191,13 @@ impl<'a, 'r> Deploy<'a, 'r> {
                     self.observed(&scope, observation);
                 }
                 Some((scope, observation)) = self.vigils.next(), if !self.vigils.is_empty() => {
+                    self.follow(&observation);
                     self.vigil.hear(&scope, observation);
                 }
                 () = until(wakes_at) => self.time_passed(),
                 _ = tick.tick() => self.emitter.tick(),
+                // Last: a program that floods its log keeps nothing else from being heard.
+                Some(told) = self.followers.next(), if self.followers.is_active() => self.told(told),
             }
         }
         let unsettled = Verdict::Cancelled;

@@ -124,6 +124,7 @@ impl Deploy<'_, '_> {
             && let Some(namespace) = wanted.namespace().map(str::to_owned)
         {
             self.keep_vigil(&namespace);
+            self.follow_job(stage, index);
         }
         let tracked = &self.stages[stage.0].objects[index];
         let wanted = &tracked.prepared.wanted;

@@ -12,6 +12,7 @@ mod discovery;
 mod fields;
 mod kinds;
 mod lifecycle;
+mod logs;
 mod path;
 mod read;
 mod schema;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 
 pub(crate) use answer::{Answer, Lines, Refusal};
 pub(crate) use kinds::Kind;
+pub(crate) use logs::Log;
 pub(crate) use path::Query;
 pub(crate) use store::{Commit, Key, Store};
 pub(crate) use write::{DeleteOptions, Writer, namespace_key};
@@ -104,7 +106,7 @@ impl ApiServer {
                     Ok(Answer::Json(written.0, (*written.1).clone()))
                 }
                 "proxy" if kind.kind == "Service" => self.proxy(&key, &rest),
-                "log" if kind.kind == "Pod" => self.log(&kind, &key),
+                "log" if kind.kind == "Pod" => logs::answer(&self.store, &kind, &key, &query),
                 _ => Err(Refusal::no_such_path()),
             },
         }
@@ -225,12 +227,6 @@ impl ApiServer {
         } else {
             Err(Refusal::unavailable(format!("no endpoints available for service \"{name}\"")))
         }
-    }
-
-    fn log(&self, kind: &Kind, key: &Key) -> Result<Answer, Refusal> {
-        let store = self.store();
-        store.objects.get(key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
-        Ok(Answer::Text(200, format!("starting {}\n", key.name)))
     }
 }
 

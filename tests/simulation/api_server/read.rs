@@ -107,8 +107,10 @@ pub(crate) fn partial(object: &Value) -> Value {
 /// WATCH: the lines, for ever or until `timeoutSeconds`.
 pub(crate) fn watch(server: &Arc<Mutex<Store>>, selection: Selection, query: &Query) -> Lines {
     let store = server.lock().unwrap();
-    let asked = query.number("resourceVersion");
+    let asked = query.number("resourceVersion").filter(|asked| *asked > 0);
     let from = asked.unwrap_or_else(|| store.current_version());
+    // Without a version a watch begins with the state, told as if it had just come to be.
+    let state = if asked.is_none() { present(&store, &selection) } else { Vec::new() };
     let limit = query.number("timeoutSeconds").map_or(WATCH_AT_MOST, Duration::from_secs);
     let watcher = Watcher {
         expired: from < store.compacted,
@@ -119,6 +121,7 @@ pub(crate) fn watch(server: &Arc<Mutex<Store>>, selection: Selection, query: &Qu
         bookmarks: query.get("allowWatchBookmarks") == Some("true"),
         ends: Instant::now() + limit.min(WATCH_AT_MOST),
         bookmark_at: Instant::now() + BOOKMARK_EVERY,
+        state,
         over: false,
     };
     drop(store);
@@ -138,7 +141,17 @@ struct Watcher {
     ends: Instant,
     bookmark_at: Instant,
     expired: bool,
+    /// The lines of what was there when the watch began.
+    state: Vec<u8>,
     over: bool,
+}
+
+/// Returns the lines about all that a selection has now.
+fn present(store: &Store, selection: &Selection) -> Vec<u8> {
+    let covered = store.objects.iter().filter(|(key, _)| selection.covers(key));
+    let selected = covered.filter(|(_, stored)| selection.matches(&stored.rendered));
+    let told = |object: &Value| if selection.metadata_only { partial(object) } else { object.clone() };
+    selected.flat_map(|(_, stored)| line("ADDED", &told(&stored.rendered))).collect()
 }
 
 impl Watcher {
@@ -150,6 +163,9 @@ impl Watcher {
             self.over = true;
             let refusal = Refusal::expired(format!("too old resource version: {}", self.seen));
             return Some(line("ERROR", &refusal.status()));
+        }
+        if !self.state.is_empty() {
+            return Some(std::mem::take(&mut self.state).into());
         }
         loop {
             self.versions.mark_unchanged();

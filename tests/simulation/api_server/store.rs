@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::fields::FieldSet;
 use super::kinds::Kind;
+use super::logs::Log;
 
 /// What names an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +87,11 @@ pub(crate) struct Store {
     pub(crate) compacted: u64,
     pub(crate) continuations: BTreeMap<String, (u64, Vec<Arc<Value>>)>,
     pub(crate) version: watch::Sender<u64>,
+    /// What containers wrote, by the uid of the pod; kept for a test's judgement when the pod is gone.
+    pub(crate) logs: BTreeMap<String, Log>,
+    pub(crate) log_news: watch::Sender<u64>,
+    /// No question about a log is answered to its end.
+    pub(crate) logs_hang: bool,
     epoch: Timestamp,
     origin: Instant,
     next_id: u64,
@@ -101,6 +107,9 @@ impl Store {
             compacted: 0,
             continuations: BTreeMap::new(),
             version: watch::Sender::new(1),
+            logs: BTreeMap::new(),
+            log_news: watch::Sender::new(0),
+            logs_hang: false,
             epoch,
             origin: Instant::now(),
             next_id: 0,
@@ -116,6 +125,9 @@ impl Store {
             compacted: self.compacted,
             continuations: BTreeMap::new(),
             version: watch::Sender::new(self.current_version()),
+            logs: BTreeMap::new(),
+            log_news: watch::Sender::new(0),
+            logs_hang: false,
             epoch: self.epoch,
             origin: self.origin,
             next_id: self.next_id,
@@ -130,6 +142,11 @@ impl Store {
     pub(crate) fn now(&self) -> Timestamp {
         let now = self.epoch + self.elapsed();
         Timestamp::from_second(now.as_second()).unwrap()
+    }
+
+    /// Returns the server's wall time as a container runtime stamps lines.
+    pub(crate) fn precise_now(&self) -> Timestamp {
+        self.epoch + self.elapsed()
     }
 
     pub(crate) fn current_version(&self) -> u64 {
@@ -167,6 +184,9 @@ impl Store {
     /// Takes an object out.
     pub(crate) fn remove(&mut self, agent: &str, key: &Key) {
         let Some(stored) = self.objects.remove(key) else { return };
+        if key.kind == "Pod" {
+            self.lose_log(&stored.object);
+        }
         let mut last = (*stored.rendered).clone();
         last["metadata"]["resourceVersion"] = (self.current_version() + 1).to_string().into();
         self.commit(agent, key, Some(stored.rendered), None, Some(Arc::new(last)));

@@ -49,6 +49,7 @@ claims! {
     reading::lists_come_in_pages => simulated_pages, real_pages;
     reading::metadata_alone_can_be_listed => simulated_metadata, real_metadata;
     reading::a_watch_tells_every_change => simulated_watch, real_watch;
+    reading::a_watch_without_a_version_begins_with_the_state => simulated_state, real_state;
     reading::a_watch_from_long_ago_has_expired => simulated_expired, real_expired;
     reading::discovery_tells_the_kinds => simulated_discovery, real_discovery;
 }

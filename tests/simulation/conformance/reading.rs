@@ -90,6 +90,30 @@ pub(super) async fn a_watch_tells_every_change(peer: Arc<Peer>) {
     assert!(versions.windows(2).all(|pair| pair[0] < pair[1]), "{versions:?}");
 }
 
+/// A watch that names no version tells first what is there, as if it had just come to be, then what changes.
+pub(super) async fn a_watch_without_a_version_begins_with_the_state(peer: Arc<Peer>) {
+    let maps = peer.path("v1/configmaps");
+    make(&peer, "a", "yes").await;
+    make(&peer, "b", "no").await;
+    peer.edit(&format!("{maps}/a"), &json!({"data": {"a": "2"}})).await.expect(200);
+    let later = async {
+        make(&peer, "c", "yes").await;
+        peer.edit(&format!("{maps}/c"), &json!({"data": {"a": "2"}})).await.expect(200);
+    };
+    let uri = format!("{maps}?watch=true&labelSelector=mark%3Dyes&timeoutSeconds=20");
+    let watch = peer.watch_until(&uri, "MODIFIED");
+    let (events, ()) = futures::future::join(watch, later).await;
+    let told: Vec<String> = events
+        .iter()
+        .map(|event| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            format!("{} {}", text(&event["type"]), text(&event["object"]["metadata"]["name"]))
+        })
+        .collect();
+    assert_eq!(told, ["ADDED a", "ADDED c", "MODIFIED c"]);
+    assert_eq!(events[0]["object"]["data"]["a"], "2", "the state, not its history");
+}
+
 /// A history that is gone is told by an event ERROR with a Status of code 410.
 pub(super) async fn a_watch_from_long_ago_has_expired(peer: Arc<Peer>) {
     make(&peer, "a", "yes").await;

@@ -3,6 +3,7 @@
 //! moment.
 
 mod garbage;
+mod jobs;
 mod storage;
 mod workloads;
 
@@ -11,9 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::api_server::{ApiServer, Key, Store, Writer};
+use crate::api_server::{ApiServer, Commit, Key, Store, Writer};
 use crate::random::Random;
 use workloads::Pods;
+
+/// What a pod takes at least, and usually at most, to start and to run, in milliseconds: even an image that is
+/// there needs its container made.
+const POD_STEP: (u64, u64) = (100, 2_000);
 
 /// How the controllers are in the mood to work.
 #[derive(Clone, Debug)]
@@ -122,6 +127,7 @@ impl Controllers {
             self.seen = commit.version;
             ended |= commit.after.is_none();
             changed.push(commit.key.clone());
+            changed.extend(controller(commit));
         }
         if ended {
             let waiting = store.objects.iter().filter(|(_, stored)| {
@@ -144,6 +150,9 @@ impl Controllers {
         let mut delay = self.random.millis(self.temper.usual.0, self.temper.usual.1);
         if self.random.chance(self.temper.stalls) && !calm {
             delay += self.random.millis(2_000, 90_000);
+        }
+        if key.kind == "Pod" {
+            delay += self.random.millis(POD_STEP.0, POD_STEP.1);
         }
         self.next += 1;
         self.queue.insert((Instant::now() + delay, self.next), key);
@@ -187,7 +196,8 @@ impl Controllers {
                 let flap = ripe && self.random.chance(self.temper.flaps);
                 again = pods.step(&mut step, flap);
             }
-            "Job" => workloads::job(&mut step),
+            "Job" => jobs::job(&mut step),
+            "Pod" => jobs::pod(&mut step),
             "PersistentVolumeClaim" => storage::bind(&mut step),
             "Service" => load_balancer(&mut step),
             "CustomResourceDefinition" => again = establish(&mut step),
@@ -199,6 +209,17 @@ impl Controllers {
             self.enqueue(key.clone());
         }
     }
+}
+
+/// Returns the Job that a changed pod belongs to.
+fn controller(commit: &Commit) -> Option<Key> {
+    let pod = commit.after.as_ref().or(commit.before.as_ref()).filter(|_| commit.key.kind == "Pod")?;
+    let owner = &pod["metadata"]["ownerReferences"][0];
+    if owner["kind"] != "Job" {
+        return None;
+    }
+    let name = owner["name"].as_str()?.to_owned();
+    Some(Key { group: "batch".into(), kind: "Job".into(), namespace: commit.key.namespace.clone(), name })
 }
 
 /// Every namespace gets its service account and the cluster's certificate.

@@ -1,5 +1,5 @@
-//! Workloads: Deployment, StatefulSet, DaemonSet and Job, counted pod by pod. An image named `broken`
-//! never becomes ready, and a Job of one fails.
+//! Workloads: Deployment, StatefulSet and DaemonSet, counted pod by pod. An image named `broken` never
+//! becomes ready.
 
 use serde_json::{Value, json};
 
@@ -126,33 +126,4 @@ fn generation(object: &Value) -> i64 {
 
 fn observed(object: &Value) -> i64 {
     object["status"]["observedGeneration"].as_i64().unwrap_or(0)
-}
-
-/// Brings a Job one step further: its pod runs, then it has succeeded, then it is complete.
-pub(super) fn job(step: &mut Step<'_>) {
-    let broken = step.object["spec"]["template"].to_string().contains("\"broken\"");
-    let now = step.store.now().to_string();
-    let status = &step.object["status"];
-    let condition = |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now});
-    let has = |kind: &str| {
-        status["conditions"].as_array().into_iter().flatten().any(|condition| condition["type"] == kind)
-    };
-    let mut next = status.clone();
-    if status["startTime"].is_null() {
-        next = json!({"startTime": now, "active": 1});
-    } else if status["active"] == 1 && broken {
-        next["failed"] = 1.into();
-        next["active"] = 0.into();
-        next["conditions"] = json!([condition("FailureTarget")]);
-    } else if has("FailureTarget") && !has("Failed") {
-        next["conditions"] = json!([condition("FailureTarget"), condition("Failed")]);
-    } else if status["active"] == 1 {
-        next["active"] = 0.into();
-        next["succeeded"] = 1.into();
-        next["conditions"] = json!([condition("SuccessCriteriaMet")]);
-    } else if has("SuccessCriteriaMet") && !has("Complete") {
-        next["completionTime"] = now.clone().into();
-        next["conditions"] = json!([condition("SuccessCriteriaMet"), condition("Complete")]);
-    }
-    step.set_status(&next);
 }

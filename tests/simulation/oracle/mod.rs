@@ -3,8 +3,10 @@
 
 mod ends;
 mod foresight;
+mod logs;
 mod order;
 mod ownership;
+mod records;
 mod repeat;
 mod secrets;
 mod truth;
@@ -16,7 +18,7 @@ use serde_json::Value;
 use wesago::event::{Event, EventKind};
 use wesago::object::{Object, ObjectRef};
 
-use crate::api_server::{Commit, Key, Request};
+use crate::api_server::{Commit, Key, Log, Request};
 use crate::deployer::Run;
 use crate::foresight::Foresight;
 use crate::journal::{Entry, RunId, What};
@@ -27,15 +29,21 @@ use crate::world::World;
 pub(crate) struct Evidence {
     entries: Vec<Entry>,
     history: Vec<Commit>,
+    logs: BTreeMap<String, Log>,
     runs: Vec<Run>,
     foresights: Vec<Foresight>,
 }
 
 /// Returns every broken promise, in words.
 pub(crate) fn judge(world: &World) -> Vec<String> {
+    let (history, logs) = {
+        let store = world.server.store();
+        (store.history.clone(), store.logs.clone())
+    };
     let evidence = Evidence {
         entries: world.journal.entries().clone(),
-        history: world.server.store().history.clone(),
+        history,
+        logs,
         runs: world.runs.clone(),
         foresights: world.foresights.clone(),
     };
@@ -47,6 +55,8 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         repeat::check,
         secrets::check,
         foresight::check,
+        logs::check,
+        records::check,
     ];
     checks.iter().flat_map(|check| check(&evidence)).collect()
 }
@@ -117,7 +127,8 @@ impl Evidence {
 
 /// Returns true for a run without faults, death and interrupts; another one may run beside it.
 fn is_undisturbed(run: &Run) -> bool {
-    run.fate.weather.ends.is_none() && run.fate.death.is_none() && run.fate.interrupts.is_empty()
+    let fate = &run.fate;
+    fate.weather.ends.is_none() && fate.death.is_none() && fate.interrupts.is_empty() && fate.disk.is_none()
 }
 
 /// Returns true for a run alone, without faults, death and interrupts.

@@ -131,7 +131,13 @@ fn help_of_deploy() {
           --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
                                     too
+          --adopt <KIND/NAME>       Take over an object that is there already and not the plan's, or
+                                    `all` such
           --color <WHEN>            When to use colours: auto, always or never [default: auto]
+          --take <PATH>             Take a field that somebody else owns, of one object (KIND/NAME:PATH)
+                                    or of all
+          --recreate <KIND/NAME>    Delete an object and make it anew when a field of it cannot be
+                                    changed in place
           --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
                                     deploy before its first write [default: 10]
       -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::EXIT_CODES;
-use crate::engine::MAX_DELETIONS;
+use crate::engine::{MAX_DELETIONS, ObjectName, TakenField};
 
 /// Puts a whole application on Kubernetes in the right order, and tells the truth about it.
 #[derive(Debug, Parser)]
@@ -93,6 +93,15 @@ pub(crate) struct Deploy {
     /// Remove volumes, generated secrets and namespaces that left the plan, too
     #[arg(long)]
     pub(super) delete_data: bool,
+    /// Take over an object that is there already and not the plan's, or `all` such
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) adopt: Vec<String>,
+    /// Take a field that somebody else owns, of one object (KIND/NAME:PATH) or of all
+    #[arg(long, value_name = "PATH")]
+    pub(super) take: Vec<TakenField>,
+    /// Delete an object and make it anew when a field of it cannot be changed in place
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) recreate: Vec<ObjectName>,
     #[command(flatten)]
     pub(super) deletions: DeletionArguments,
     #[command(flatten)]

@@ -6,8 +6,10 @@ use super::exit::{Exit, Failure};
 use super::reports::{conclude, reporters};
 use super::session::open;
 use super::signals::cancels;
-use crate::engine::{Confirm, DeployOptions, Emitter};
+use crate::engine::{Adopt, Confirm, DeployOptions, Emitter, ObjectName};
 use crate::event::Forecast;
+use crate::plan::Plan;
+use crate::problem::nearest;
 use crate::report::forecast_notices;
 
 /// Runs the command.
@@ -18,11 +20,7 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
-    let options = DeployOptions {
-        delete_data: arguments.delete_data,
-        max_deletions: Some(arguments.deletions.max_deletions),
-        confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),
-    };
+    let options = options(arguments, plan, context)?;
     let verdict = ready.engine.deploy(plan, &options, &ProcessSecrets, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))
 }
@@ -38,4 +36,32 @@ fn confirm(telling: &RunArguments) -> Confirm {
         let question = lines.join("\n");
         Box::pin(async move { matches!(Context::answer(question).await.as_deref(), Ok("y" | "Y" | "yes")) })
     })
+}
+
+/// Returns what the deploy may do; what is named must be in the plan.
+fn options(arguments: &Deploy, plan: &Plan, context: &Context) -> Result<DeployOptions, Failure> {
+    let adopt = if arguments.adopt.iter().any(|word| word == "all") {
+        Adopt::All
+    } else {
+        let names: Result<Vec<ObjectName>, _> = arguments.adopt.iter().map(|word| word.parse()).collect();
+        Adopt::Named(names.map_err(|cause| {
+            Failure::new(Exit::Usage, format!("--adopt: {cause}"))
+                .hint("`--adopt all` takes over all of them")
+        })?)
+    };
+    let options = DeployOptions {
+        delete_data: arguments.delete_data,
+        max_deletions: Some(arguments.deletions.max_deletions),
+        confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),
+        adopt,
+        take: arguments.take.clone(),
+        recreate: arguments.recreate.clone(),
+    };
+    let Some(unknown) = options.unknown(plan).into_iter().next() else { return Ok(options) };
+    let failure = Failure::new(Exit::Usage, format!("the plan has no `{unknown}`"));
+    let names: Vec<String> = plan.objects().map(|(_, object)| object.reference().to_string()).collect();
+    match nearest(&unknown, names.iter().map(String::as_str)) {
+        Some(found) => Err(failure.hint(format!("did you mean `{found}`?"))),
+        None => Err(failure.hint("`wesago render` prints its objects")),
+    }
 }

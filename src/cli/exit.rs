@@ -165,6 +165,12 @@ impl From<EngineError> for Failure {
             EngineError::Inventory(cause) => failure(Exit::Cluster)
                 .caused_by(cause)
                 .hint("rename the plan, or remove that ConfigMap if nobody needs it any more"),
+            EngineError::Strangers(strangers) => {
+                let mut failure = failure(Exit::Cluster);
+                failure.causes.extend(strangers.iter().map(ToString::to_string));
+                let first = strangers.first().map(|stranger| stranger.object.to_string()).unwrap_or_default();
+                failure.hint(format!("`--adopt {first}` takes that over, `--adopt all` all of them"))
+            }
             EngineError::NoSecret { cause, .. } => {
                 let mut failure = failure(Exit::PlanInvalid);
                 failure.causes.push(cause.clone());
@@ -198,7 +204,7 @@ impl From<EngineError> for Failure {
 mod tests {
     use super::{EXIT_CODES, Exit, Failure};
     use crate::cluster::ApiError;
-    use crate::engine::EngineError;
+    use crate::engine::{EngineError, Stranger};
     use crate::event::{CancelReason, Verdict};
     use crate::object::ObjectRef;
 
@@ -248,6 +254,23 @@ mod tests {
           caused by: ConfigMap/b has left the plan
         hint: is it the right plan for this cluster? `--max-deletions 2` lets them go
         ");
+    }
+
+    #[test]
+    fn strangers_are_told_all_at_once_with_the_way_on() {
+        let stranger = |name: &str, set: Option<&str>| Stranger {
+            object: ObjectRef {
+                group: "apps".into(),
+                kind: "Deployment".into(),
+                namespace: Some("shop".into()),
+                name: name.into(),
+            },
+            set: set.map(str::to_owned),
+            managers: ["kubectl-client-side-apply".to_owned()].into(),
+        };
+        let error =
+            EngineError::Strangers(vec![stranger("web", None), stranger("db", Some("applyset-x-v1"))]);
+        insta::assert_snapshot!(Failure::from(error).render());
     }
 
     #[test]

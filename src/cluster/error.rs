@@ -99,18 +99,28 @@ impl Refusal {
     }
 
     /// Returns true when a field was to be changed that cannot be: recognised by its cause, since most
-    /// 422 answers are plain mistakes (texts of the API's validation, `apis/*/validation`).
+    /// 422 answers are plain mistakes (texts of the API's validation, `apis/*/validation`; of CEL rules, what
+    /// their authors use to say).
     pub fn is_immutable_field(&self) -> bool {
-        const TEXTS: [&str; 7] = [
-            "field is immutable",
+        const TEXTS: [&str; 8] = [
+            // "field is immutable", "spec is immutable after creation", "Value is immutable"
+            "is immutable",
             "updates to statefulset spec",
-            "spec is immutable after creation",
             "may not change once set",
             "can not be unset",
             "cannot change roleRef",
             "pod updates may not change fields",
+            "may not be changed in an update",
+            // of a StorageClass: parameters, provisioner, reclaimPolicy
+            "updates to ",
         ];
-        self.code == 422 && TEXTS.iter().any(|text| self.message.contains(text))
+        let says = |message: &str| match TEXTS.iter().find(|text| message.contains(*text)) {
+            Some(&"updates to ") => message.contains("are forbidden"),
+            found => found.is_some(),
+        };
+        let messages: Vec<&str> = self.causes.iter().map(|cause| cause.message.as_str()).collect();
+        let messages = if messages.is_empty() { vec![self.message.as_str()] } else { messages };
+        self.code == 422 && messages.into_iter().any(says)
     }
 }
 

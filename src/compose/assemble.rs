@@ -13,8 +13,8 @@ use super::manifest::Draft;
 use super::stages::Needs;
 use super::variables::Variables;
 use super::{
-    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, order, patch,
-    readiness, stages, variables,
+    Composed, Request, chain, checked, configs, conflicts, document, fingerprint, manifest, names, order,
+    patch, readiness, stages, variables,
 };
 use crate::plan::{Check, Plan, Stage, StageId};
 use crate::problem::{Problem, Problems};
@@ -53,7 +53,7 @@ pub(super) fn assemble(request: &Request<'_>) -> Result<Composed, Problems> {
     for patch in &document.patches {
         patched(patch, &mut drafts, &left_out, &mut decoder);
     }
-    let plan = plan(&chain, &document, drafts, &needs, &mut decoder, &mut warnings);
+    let plan = plan(&chain, &document, drafts, &left_out, &needs, &mut decoder, &mut warnings);
     match plan {
         Some(plan) if decoder.problems.is_empty() => {
             warnings.sort();
@@ -133,6 +133,7 @@ fn plan(
     chain: &[PlanFile],
     document: &Document,
     mut drafts: Vec<Draft>,
+    left_out: &[Draft],
     needs: &[(StageId, Needs)],
     decoder: &mut Decoder,
     warnings: &mut Problems,
@@ -154,6 +155,7 @@ fn plan(
         fingerprint::fold_configs(&mut draft.object, &configs);
         fingerprint::fold_secrets(&mut draft.object, &manifest_secrets);
     }
+    let conflicts = conflicts::resolve(&document.conflicts, &drafts, left_out, decoder, warnings);
     let stages = built(document, drafts, needs);
     match Plan::new(name?, namespace, stages) {
         Ok(plan) => {
@@ -161,7 +163,8 @@ fn plan(
             let notes = document.notes.clone();
             let plan = plan.with_places(places);
             warnings.extend(order::warnings(&plan));
-            Some(plan.with_secrets(secrets).with_notes(notes).with_open_kinds(open_kinds))
+            let plan = plan.with_secrets(secrets).with_notes(notes).with_open_kinds(open_kinds);
+            Some(plan.with_conflicts(conflicts))
         }
         Err(errors) => {
             for error in &errors {

@@ -9,8 +9,18 @@ use crate::yaml::{Keys, Node, parse};
 const MAX_FILES: usize = 16;
 
 /// The fields of a plan file.
-const FIELDS: [&str; 9] =
-    ["extends", "name", "namespace", "variables", "secrets", "stages", "readiness", "patches", "notes"];
+const FIELDS: [&str; 10] = [
+    "extends",
+    "name",
+    "namespace",
+    "variables",
+    "secrets",
+    "stages",
+    "readiness",
+    "patches",
+    "conflicts",
+    "notes",
+];
 
 /// One plan file as a tree.
 #[derive(Debug)]

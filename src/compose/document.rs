@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::chain::PlanFile;
+use super::conflicts::{self, ConflictDecl};
 use super::decode::{Decoder, Text};
 use super::readiness::RuleDecl;
 use super::{paths, readiness, secrets};
@@ -27,6 +28,7 @@ pub(super) struct Document {
     pub(super) groups: IndexMap<String, GroupDecl>,
     pub(super) readiness: IndexMap<String, RuleDecl>,
     pub(super) patches: Vec<PatchDecl>,
+    pub(super) conflicts: Vec<ConflictDecl>,
 }
 
 /// A stage as written; what is left out is `None`, for an overlay to keep what its base says.
@@ -104,6 +106,11 @@ pub(super) fn decode(chain: &[PlanFile], decoder: &mut Decoder) -> Document {
         if let Some(node) = file.root.get("patches") {
             for item in decoder.items(node, "patches") {
                 document.patches.extend(patch(item, decoder));
+            }
+        }
+        if let Some(node) = file.root.get("conflicts") {
+            for item in decoder.items(node, "conflicts") {
+                document.conflicts.extend(conflicts::decode(item, decoder));
             }
         }
     }

@@ -11,6 +11,7 @@
 //! configs     real files to ConfigMaps
 //! patch       changes of an overlay to objects
 //! readiness   the plan's own rules of when an object of a kind is current
+//! conflicts   whose value counts where others own a field, too
 //! checked     duplicates, namespaces, what pods read, what checks ask
 //! order       what a stage uses of another it does not wait for
 //! fingerprint what pods read, hashed into their template
@@ -21,6 +22,7 @@ mod assemble;
 mod chain;
 mod checked;
 mod configs;
+mod conflicts;
 mod decode;
 mod document;
 mod fingerprint;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::decode::{Decoder, listed};
+use super::decode::{Decoder, Text, listed};
 use super::document::PatchDecl;
 use super::manifest::Draft;
 use crate::object::Object;
@@ -11,7 +11,7 @@ use crate::yaml::Node;
 
 /// Changes the object that `patch` targets.
 pub(super) fn apply(patch: &PatchDecl, drafts: &mut [Draft], decoder: &mut Decoder) {
-    let Some(at) = target(patch, drafts, decoder) else { return };
+    let Some(at) = target(&patch.target, drafts, decoder) else { return };
     let draft = &mut drafts[at];
     let mut value = draft.object.value().clone();
     if let Some(merge) = &patch.merge {
@@ -46,8 +46,7 @@ pub(super) fn apply(patch: &PatchDecl, drafts: &mut [Draft], decoder: &mut Decod
 }
 
 /// Returns the one object a target such as `Deployment/django` or `Deployment.apps/django` names.
-fn target(patch: &PatchDecl, drafts: &[Draft], decoder: &mut Decoder) -> Option<usize> {
-    let text = &patch.target;
+pub(super) fn target(text: &Text, drafts: &[Draft], decoder: &mut Decoder) -> Option<usize> {
     let Some((kind, name)) = text.value.split_once('/') else {
         decoder.problem(
             Problem::at(&text.place, format!("`{}` names no object", text.value))

@@ -112,6 +112,51 @@ impl Path {
         self.0.iter().try_fold(value, |value, step| step.of(value))
     }
 
+    /// Returns the path in `value` that the API server would write as `text`. Only the value tells where a name
+    /// ends: those of labels and annotations have dots themselves.
+    pub fn find(text: &str, value: &Value) -> Option<Self> {
+        let mut path = Self::default();
+        path.follow(text, value).then_some(path)
+    }
+
+    fn follow(&mut self, text: &str, value: &Value) -> bool {
+        if text.is_empty() {
+            return true;
+        }
+        for (step, inner) in self.steps_into(value) {
+            let Some(rest) = text.strip_prefix(step.to_string().as_str()) else { continue };
+            if !rest.is_empty() && !rest.starts_with(['.', '[']) {
+                continue;
+            }
+            self.push(step);
+            if self.follow(rest, inner) {
+                return true;
+            }
+            self.pop();
+        }
+        false
+    }
+
+    fn steps_into<'a>(&self, value: &'a Value) -> Vec<(Step, &'a Value)> {
+        match (value, self.list_shape()) {
+            (Value::Object(map), _) => {
+                map.iter().map(|(name, inner)| (Step::Field(name.clone()), inner)).collect()
+            }
+            (Value::Array(items), ListShape::Keyed(keys)) => {
+                items.iter().filter_map(|item| Some((Step::to_item(item, keys)?, item))).collect()
+            }
+            (Value::Array(items), ListShape::Set) => {
+                items.iter().map(|item| (Step::Value(item.clone()), item)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes what the path leads to out of `value`, with the mappings that it leaves empty.
+    pub fn cut(&self, value: &mut Value) {
+        cut(value, &self.0);
+    }
+
     /// Returns true when the path begins with these field names.
     pub fn begins_with(&self, names: &[&str]) -> bool {
         self.0.len() >= names.len()
@@ -166,6 +211,30 @@ impl Path {
             self.last_field(),
             Some("selector" | "nodeSelector" | "roleRef" | "secretKeyRef" | "configMapKeyRef" | "fieldRef")
         )
+    }
+}
+
+fn cut(value: &mut Value, steps: &[Step]) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    match (step, value) {
+        (Step::Field(name), Value::Object(map)) => {
+            if let Some(inner) = map.get_mut(name).filter(|_| !rest.is_empty()) {
+                cut(inner, rest);
+                if inner.as_object().is_none_or(|inner| !inner.is_empty()) {
+                    return;
+                }
+            }
+            map.shift_remove(name);
+        }
+        (step, list) => {
+            let Some(at) = step.place_in(list) else { return };
+            let Some(items) = list.as_array_mut() else { return };
+            if rest.is_empty() {
+                items.remove(at);
+            } else if let Some(item) = items.get_mut(at) {
+                cut(item, rest);
+            }
+        }
     }
 }
 

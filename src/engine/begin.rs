@@ -3,9 +3,11 @@
 
 use futures::Stream;
 
+use super::adopt::adopted;
+use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Basis, Prepared};
 use super::retry::Tools;
 use super::run::Run;
 use super::secrets::{self, SecretSources, Secrets};
@@ -66,8 +68,10 @@ async fn read(
     catalog: Catalog,
 ) -> Result<Reading, EngineError> {
     let session = Session::read(tools, plan, catalog).await?;
+    let adopted = adopted(tools, &session, plan, &options.adopt).await?;
     let secrets = secrets::read(tools, &session, plan, sources).await?;
-    let prepared = prepare(plan, &session, &secrets.contents);
+    let basis = Basis { options: options.clone(), adopted, ..Basis::of_plan(plan) };
+    let prepared = prepare_beside(tools, &session, plan, &secrets.contents, basis).await?;
     let forecast = expected(tools, plan, options, &session, &prepared, &secrets).await?;
     Ok(Reading { session, prepared, secrets, forecast })
 }

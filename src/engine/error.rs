@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::adopt::Stranger;
 use crate::cluster::ApiError;
 use crate::inventory::NotOurs;
 use crate::object::ObjectRef;
@@ -22,6 +23,9 @@ pub enum EngineError {
     /// The inventory is not ours.
     #[error("the plan's inventory belongs to somebody else")]
     Inventory(#[from] NotOurs),
+    /// Objects of the plan are there already, and are somebody else's.
+    #[error("{} of the plan {} there already and not the plan's; nothing was written", objects(.0.len()), are(.0.len()))]
+    Strangers(Vec<Stranger>),
     /// A secret value could not be had.
     #[error("secret `{secret}` has no value for `{key}`")]
     NoSecret {
@@ -60,6 +64,14 @@ pub enum EngineError {
     /// The program contradicts itself.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+fn objects(count: usize) -> String {
+    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
+}
+
+fn are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }
 
 impl EngineError {

@@ -8,8 +8,11 @@
 //! diff:      session ▶ dry runs of what is not proven equal
 //! ```
 
+mod adopt;
 mod around;
+mod autoscaling;
 mod begin;
+mod conflict;
 mod deploy;
 mod diff;
 mod drift;
@@ -21,6 +24,7 @@ mod identity;
 mod lock;
 mod options;
 mod prepare;
+mod recreate;
 mod refused;
 mod removal;
 mod retry;
@@ -32,15 +36,17 @@ mod survey;
 mod tasks;
 mod vigil;
 mod watching;
+mod write;
 
 use futures::Stream;
 
+pub use adopt::Stranger;
 pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
 pub use foresee::{Confirm, MAX_DELETIONS};
 pub use identity::{Holder, Life, RunIdentity};
-pub use options::DeployOptions;
+pub use options::{Adopt, DeployOptions, NotAName, ObjectName, TakenField};
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;

@@ -1,12 +1,17 @@
 //! From the plan's objects to what is sent: the set's label, the fingerprint of the Secrets a pod reads,
-//! and for each the question whether anything has to be sent at all.
+//! what is left to others, and for each the question whether anything has to be sent at all.
 
+use std::collections::BTreeSet;
+
+use super::autoscaling;
+use super::conflict::{Terms, owns_replicas_alone};
+use super::options::DeployOptions;
 use super::session::Session;
 use super::tasks::{Manner, manner};
 use crate::compose::{Contents as SecretContents, fold_secrets};
 use crate::inventory::PART_OF;
-use crate::object::Object;
-use crate::plan::Plan;
+use crate::object::{Object, ObjectRef};
+use crate::plan::{ConflictPolicy, Plan};
 
 /// An object as it is sent, and what is known of it.
 pub(super) struct Prepared {
@@ -16,6 +21,10 @@ pub(super) struct Prepared {
     pub live: Option<Object>,
     /// What is to be done.
     pub todo: Todo,
+    /// What may be done about fields of others.
+    pub terms: Terms,
+    /// The fields of the plan that are not sent, and to whom each is left.
+    pub left: Vec<(String, String)>,
 }
 
 /// What is to be done with one object.
@@ -27,19 +36,83 @@ pub(super) enum Todo {
     Write(Manner),
 }
 
+/// What decides about the writes, beside the plan.
+#[derive(Default)]
+pub(super) struct Basis {
+    /// What somebody typed.
+    pub options: DeployOptions,
+    /// What an autoscaler targets.
+    pub autoscaled: BTreeSet<ObjectRef>,
+    /// What is taken over from somebody else.
+    pub adopted: BTreeSet<ObjectRef>,
+}
+
+impl Prepared {
+    /// Returns true when it is to be written.
+    pub(super) fn is_written(&self) -> bool {
+        self.todo != Todo::Nothing
+    }
+}
+
+impl Prepared {
+    /// Returns the object as a dry run has to ask about it: replicas that a deploy would hand off to an
+    /// autoscaler stay as they are, which a dry run of the rest alone cannot know.
+    pub(super) fn as_asked(&self) -> Object {
+        let replicas = self.live.as_ref().filter(|live| self.terms.autoscaled && owns_replicas_alone(live));
+        let Some(replicas) = replicas.and_then(|live| live.get("/spec/replicas")) else {
+            return self.wanted.clone();
+        };
+        let mut value = self.wanted.value().clone();
+        value["spec"]["replicas"] = replicas.clone();
+        Object::new(value).unwrap_or_else(|_| self.wanted.clone())
+    }
+}
+
+impl Basis {
+    /// Returns what the plan itself says: its own autoscalers.
+    pub(super) fn of_plan(plan: &Plan) -> Self {
+        let autoscaled = autoscaling::targets(plan.objects().map(|(_, object)| object));
+        Self { autoscaled, ..Self::default() }
+    }
+
+    /// Returns what may be done to one object. What was typed outranks the plan.
+    fn terms(&self, plan: &Plan, name: &ObjectRef) -> Terms {
+        let planned = plan.conflicts().iter().filter(|rule| rule.target == *name);
+        let typed = self
+            .options
+            .take
+            .iter()
+            .filter(|field| field.object.as_ref().is_none_or(|object| object.fits(name)));
+        let typed = typed.map(|field| (field.path.clone(), ConflictPolicy::Take));
+        Terms {
+            rules: planned.map(|rule| (rule.path.clone(), rule.policy)).chain(typed).collect(),
+            autoscaled: self.autoscaled.contains(name),
+            adopted: self.adopted.contains(name),
+            recreate: self.options.recreate.iter().any(|object| object.fits(name)),
+        }
+    }
+}
+
 /// Returns the objects of every stage, in the order of the plan.
-pub(super) fn prepare(plan: &Plan, session: &Session, secrets: &SecretContents) -> Vec<Vec<Prepared>> {
+pub(super) fn prepare(
+    plan: &Plan,
+    session: &Session,
+    secrets: &SecretContents,
+    basis: &Basis,
+) -> Vec<Vec<Prepared>> {
     let set = session.inventory.id();
     let one = |object: &Object| {
         let mut wanted = object.clone();
         fold_secrets(&mut wanted, secrets);
         wanted.set_label(PART_OF, &set);
         let name = wanted.reference();
+        let terms = basis.terms(plan, &name);
         let live = session.live.get(&name).cloned();
+        let left = live.as_ref().map(|live| terms.leave_to_others(&mut wanted, live)).unwrap_or_default();
         let manner = manner(&wanted, live.as_ref());
         let proven = live.as_ref().is_some_and(|live| session.inventory.proves_unchanged(&wanted, live));
         let todo = if proven && manner == Manner::Apply { Todo::Nothing } else { Todo::Write(manner) };
-        Prepared { wanted, live, todo }
+        Prepared { wanted, live, todo, terms, left }
     };
     plan.stages().iter().map(|stage| stage.objects.iter().map(one).collect()).collect()
 }

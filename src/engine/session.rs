@@ -239,14 +239,16 @@ pub(super) fn scopes(catalog: &Catalog, plan: &Plan, inventory: &Inventory) -> B
 
 /// Lists all scopes, a few at once, in their order.
 pub(super) async fn list_all(tools: &Tools, scopes: &BTreeSet<Scope>) -> Result<Vec<Listing>, EngineError> {
-    let lists = scopes.iter().map(|scope| async move {
-        match ask(tools, &format!("list {}", scope.resource.plural), || tools.cluster.list(scope)).await {
-            // The kind itself is gone since discovery was asked, and all its objects with it.
-            Err(EngineError::Request { error, .. }) if error.is_not_found() => Ok(Listing::default()),
-            answer => answer,
-        }
-    });
-    stream::iter(lists).buffered(WIDTH).try_collect().await
+    stream::iter(scopes.iter().map(|scope| list_scope(tools, scope))).buffered(WIDTH).try_collect().await
+}
+
+/// Lists one scope.
+pub(super) async fn list_scope(tools: &Tools, scope: &Scope) -> Result<Listing, EngineError> {
+    match ask(tools, &format!("list {}", scope.resource.plural), || tools.cluster.list(scope)).await {
+        // The kind itself is gone since discovery was asked, and all its objects with it.
+        Err(EngineError::Request { error, .. }) if error.is_not_found() => Ok(Listing::default()),
+        answer => answer,
+    }
 }
 
 /// Reads the StorageClasses; `None` when we may not.

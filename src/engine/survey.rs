@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::drift::{Since, since};
-use super::prepare::prepare;
+use super::prepare::{Basis, prepare};
 use super::retry::Tools;
 use super::secrets::{NotMade, reference};
 use super::session::{Session, WIDTH, ask, settles_at_once};
@@ -67,21 +67,22 @@ impl Survey {
     /// Reads as a whole what is not as we left it and of which only the metadata is known, or nothing: an
     /// object without our label may have its place.
     pub(super) async fn look_closer(&mut self, tools: &Tools) -> Result<(), EngineError> {
-        let unclear: Vec<(Object, String)> = prepare(&self.plan, &self.session, &self.secrets)
-            .into_iter()
-            .flatten()
-            .filter_map(|prepared| {
-                let name = prepared.wanted.reference();
-                self.session.inventory.record(&name)?;
-                let version = prepared.live.as_ref().map_or("", Object::resource_version).to_owned();
-                let is_known = self.whole.get(&name).is_some_and(|(known, _)| *known == version);
-                let is_clear = prepared.live.as_ref().is_some_and(|live| {
-                    !settles_at_once(&name.group_kind(), self.plan.rules())
-                        || self.session.inventory.proves_unchanged(&prepared.wanted, live)
-                });
-                (!is_known && !is_clear).then_some((prepared.wanted, version))
-            })
-            .collect();
+        let unclear: Vec<(Object, String)> =
+            prepare(&self.plan, &self.session, &self.secrets, &Basis::of_plan(&self.plan))
+                .into_iter()
+                .flatten()
+                .filter_map(|prepared| {
+                    let name = prepared.wanted.reference();
+                    self.session.inventory.record(&name)?;
+                    let version = prepared.live.as_ref().map_or("", Object::resource_version).to_owned();
+                    let is_known = self.whole.get(&name).is_some_and(|(known, _)| *known == version);
+                    let is_clear = prepared.live.as_ref().is_some_and(|live| {
+                        !settles_at_once(&name.group_kind(), self.plan.rules())
+                            || self.session.inventory.proves_unchanged(&prepared.wanted, live)
+                    });
+                    (!is_known && !is_clear).then_some((prepared.wanted, version))
+                })
+                .collect();
         let read = unclear.into_iter().map(|(wanted, version)| {
             let session = &self.session;
             async move {
@@ -122,7 +123,7 @@ impl Survey {
                 });
             };
         let mut told = BTreeSet::new();
-        let prepared = prepare(&self.plan, &self.session, &self.secrets);
+        let prepared = prepare(&self.plan, &self.session, &self.secrets, &Basis::of_plan(&self.plan));
         for (stage, prepared) in self.plan.stages().iter().zip(prepared) {
             for prepared in prepared {
                 let name = prepared.wanted.reference();

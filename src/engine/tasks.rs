@@ -1,5 +1,5 @@
-//! What a run does to the cluster, each as one future: write an object, ask a check, wait for an end. A
-//! task decides nothing about the run; it tells what came of it.
+//! What a run does to the cluster, each as one future: delete an object and wait for its end, let it go, ask a
+//! check. A task decides nothing about the run; it tells what came of it. Writes are in `write`.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use super::retry::Tools;
-use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Start, Written};
+use crate::cluster::{ApiError, Deletion, Observation, Propagation, Resource, Scope, Start};
 use crate::inventory::{FIELD_MANAGER, PART_OF};
-use crate::object::{Change, Object, ObjectRef, Uid};
+use crate::object::{Object, ObjectRef, Uid};
 use crate::plan::HttpCheck;
 
 /// The annotation that says when a completed Job runs again.
@@ -59,78 +59,6 @@ fn has_condition(object: &Object, kind: &str) -> bool {
 }
 
 impl Tools {
-    /// Writes an object and returns the server's answer.
-    pub(super) async fn write(
-        &self,
-        resource: &Resource,
-        wanted: &Object,
-        live: Option<&Object>,
-        manner: Manner,
-    ) -> Result<Written, ApiError> {
-        let name = wanted.reference();
-        let mut recreated = false;
-        match (manner, live) {
-            (Manner::Leave, Some(live)) => {
-                return Ok(Written { object: live.clone(), change: Change::Unchanged, warnings: Vec::new() });
-            }
-            (Manner::Recreate, Some(live)) => {
-                self.replace(resource, live).await?;
-                recreated = true;
-            }
-            _ => {}
-        }
-        let mut written = self.apply(resource, wanted, live).await;
-        if let Err(ApiError::Refused(refusal)) = &written
-            && wanted.kind() == "Job"
-            && refusal.is_immutable_field()
-            && let Some(present) = self.get(resource, &name).await?
-        {
-            self.replace(resource, &present).await?;
-            recreated = true;
-            written = self.apply(resource, wanted, None).await;
-        }
-        let mut written = written?;
-        // A 200 for an object that is on its way out: the write is lost with it.
-        if written.object.get("/metadata/deletionTimestamp").is_some() {
-            let Some(uid) = written.object.uid() else { return Ok(written) };
-            self.until_gone(resource, &name, &uid).await?;
-            written = self.apply(resource, wanted, None).await?;
-        }
-        if recreated {
-            written.change = Change::Recreated;
-        }
-        Ok(written)
-    }
-
-    async fn apply(
-        &self,
-        resource: &Resource,
-        wanted: &Object,
-        live: Option<&Object>,
-    ) -> Result<Written, ApiError> {
-        let request = apply_request(&wanted.reference());
-        let mut written = self.persist_write(&request, || self.cluster.apply(resource, wanted)).await?;
-        let before = live.map(Object::resource_version);
-        if before == Some(written.object.resource_version()) {
-            written.change = Change::Unchanged;
-        }
-        Ok(written)
-    }
-
-    async fn get(&self, resource: &Resource, name: &ObjectRef) -> Result<Option<Object>, ApiError> {
-        self.persist(&format!("get {name}"), || self.cluster.get(resource, name)).await
-    }
-
-    /// Deletes a life of an object and waits until it is gone.
-    async fn replace(&self, resource: &Resource, live: &Object) -> Result<(), ApiError> {
-        let Some(uid) = live.uid() else { return Ok(()) };
-        let name = live.reference();
-        match self.delete(resource, &name, &uid, Propagation::Foreground).await? {
-            Deletion::Gone => Ok(()),
-            Deletion::Begun => self.until_gone(resource, &name, &uid).await,
-        }
-    }
-
     /// Deletes a life of an object.
     pub(super) async fn delete(
         &self,

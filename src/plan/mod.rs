@@ -5,9 +5,11 @@
 //! StageId          databases/postgres
 //! Stage            id, needs, objects, deadline, checks
 //! Graph            who waits for whom, by StageIdx; knows no objects
+//! ConflictRule     whose value counts where others own a field, too
 //! Plan             name, namespace, stages, graph, secrets, rules of readiness, notes, the place of every object
 //! ```
 
+mod conflicts;
 mod graph;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use conflicts::{ConflictPolicy, ConflictRule, covers};
 pub use graph::{Graph, GraphError};
 
 use crate::object::rule::Rule;
@@ -199,6 +202,7 @@ pub struct Plan {
     places: BTreeMap<ObjectRef, Place>,
     open_kinds: BTreeSet<GroupKind>,
     rules: BTreeMap<GroupKind, Rule>,
+    conflicts: Vec<ConflictRule>,
 }
 
 impl Plan {
@@ -224,6 +228,7 @@ impl Plan {
             places: BTreeMap::new(),
             open_kinds: BTreeSet::new(),
             rules: BTreeMap::new(),
+            conflicts: Vec::new(),
         })
     }
 
@@ -259,6 +264,13 @@ impl Plan {
     #[must_use]
     pub fn with_rules(mut self, rules: BTreeMap<GroupKind, Rule>) -> Self {
         self.rules = rules;
+        self
+    }
+
+    /// Adds what is done about fields that others own, too.
+    #[must_use]
+    pub fn with_conflicts(mut self, conflicts: Vec<ConflictRule>) -> Self {
+        self.conflicts = conflicts;
         self
     }
 
@@ -322,6 +334,12 @@ impl Plan {
         &self.rules
     }
 
+    /// Returns what is done about fields that others own, too, in the order of the file; of two rules for
+    /// one field the last one counts.
+    pub fn conflicts(&self) -> &[ConflictRule] {
+        &self.conflicts
+    }
+
     /// Returns every object with its stage, in the order of the file.
     pub fn objects(&self) -> impl Iterator<Item = (StageIdx, &Object)> {
         self.stages
@@ -352,6 +370,9 @@ impl Plan {
             let before = object.reference();
             if before.group_kind() == *kind && before.namespace.is_none() {
                 object.set_namespace(&self.namespace);
+                for rule in self.conflicts.iter_mut().filter(|rule| rule.target == before) {
+                    rule.target = object.reference();
+                }
                 if let Some(place) = self.places.remove(&before) {
                     self.places.insert(object.reference(), place);
                 }

@@ -6,6 +6,7 @@
 //!   the faults in them;
 //! - `WESAGO_SIM_SEED=7 cargo test --test simulation every -- --nocapture` replays one and prints all that happened;
 //! - `cargo test --features sandbox --test simulation conformance` holds the simulated server to a real one;
+//! - `scenes` are stories written by hand: somebody else owns something, or a field cannot change;
 //! - `tests/simulation/mutations` breaks the program on purpose and shows which of it is noticed;
 //! - a seed that once failed stands in `seeds.txt` and is always run.
 
@@ -37,6 +38,8 @@ mod oracle;
 mod plans;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod scenes;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -239,10 +239,16 @@ impl ObjectDraft {
                 "spec": {"replicas": self.replicas, "selector": selector, "template": self.template("Always")},
             }),
             "StatefulSet" => {
+                // The name of its Service cannot change: such a set is made anew around its pods.
+                let service = if self.with_volume {
+                    self.name.clone()
+                } else {
+                    format!("{}-{}", self.name, self.edition)
+                };
                 let mut body = json!({
                     "apiVersion": "apps/v1",
                     "spec": {
-                        "replicas": self.replicas, "serviceName": self.name, "selector": selector,
+                        "replicas": self.replicas, "serviceName": service, "selector": selector,
                         "template": self.template("Always"),
                     },
                 });

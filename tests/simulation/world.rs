@@ -145,7 +145,7 @@ impl World {
             }
         }
         let meddled = random.chance(300);
-        Fate { weather, death, interrupts, meddled, bearable: false, raced: false }
+        Fate { weather, death, interrupts, meddled, ..Fate::default() }
     }
 
     /// Lets time pass until nothing is under way any more.

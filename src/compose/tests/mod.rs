@@ -1,5 +1,6 @@
 //! The repository's own plans compose without a word; wrong ones are told as a person would want it.
 
+mod conflicts;
 mod objects;
 mod plans;
 mod readiness;

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use super::{Deploy, Done};
-use crate::cluster::{ApiError, Catalog, Listing, Observation, Scope, Written};
+use crate::cluster::{ApiError, Catalog, Listing, Observation, Scope};
 use crate::engine::refused::NotTaken;
 use crate::engine::retry::Attempt;
 use crate::engine::stage::{News, Tracked};
 use crate::engine::tasks::{apply_request, describe};
 use crate::engine::vigil::{Accused, Judgement, makes_pods};
+use crate::engine::write::{Sent, WriteError};
 use crate::engine::{attempt_event, refused};
 use crate::event::{CancelReason, EventKind};
 use crate::inventory::Inventory;
@@ -42,19 +43,24 @@ impl Deploy<'_, '_> {
         }
     }
 
-    pub(super) fn written(&mut self, stage: StageIdx, index: usize, result: Result<Written, ApiError>) {
-        let wanted = self.stages[stage.0].objects[index].prepared.wanted.clone();
-        let object = wanted.reference();
-        let written = match result {
-            Ok(written) => written,
-            Err(ApiError::Interrupted) => return self.advance(stage),
-            Err(error) => return self.refused(stage, &wanted, &error),
+    pub(super) fn written(&mut self, stage: StageIdx, index: usize, result: Result<Sent, WriteError>) {
+        let prepared = &self.stages[stage.0].objects[index].prepared;
+        let object = prepared.wanted.reference();
+        let Sent { written, object: sent, notes } = match result {
+            Ok(sent) => sent,
+            Err(WriteError::Api(ApiError::Interrupted)) => return self.advance(stage),
+            Err(error) => {
+                let wanted = prepared.wanted.clone();
+                return self.refused(stage, &wanted, &error);
+            }
         };
+        let left = prepared.left.iter().map(|(field, owner)| format!("{field} is left to {owner}"));
+        let told: Vec<String> = left.chain(notes).chain(written.warnings).collect();
         self.refusals.remove(&(stage, object.clone()));
-        for message in written.warnings {
+        for message in told {
             self.emitter.emit(EventKind::Warned { message: format!("{object}: {message}") });
         }
-        match Inventory::record_of(&wanted, &written.object) {
+        match Inventory::record_of(&sent, &written.object) {
             Some(record) if self.session.inventory.record(&object) == Some(&record) => {}
             Some(record) => {
                 self.session.inventory.remember(object.clone(), record);
@@ -77,11 +83,20 @@ impl Deploy<'_, '_> {
     }
 
     /// Fails a stage for a write that was refused, with its cause.
-    fn refused(&mut self, stage: StageIdx, wanted: &Object, error: &ApiError) {
+    fn refused(&mut self, stage: StageIdx, wanted: &Object, error: &WriteError) {
         if self.stages[stage.0].is_running() && !self.stages[stage.0].is_explaining() {
-            self.not_taken(stage, wanted, error);
+            let (refusal, told) = match error {
+                WriteError::Api(error) => (error, refused::text(wanted, error)),
+                WriteError::Undecided { error, told } => (error, told.clone()),
+            };
+            self.not_taken(stage, wanted, refusal);
+            if let WriteError::Undecided { .. } = error
+                && let Some(not_taken) = self.refusals.get_mut(&(stage, wanted.reference()))
+            {
+                not_taken.cause.message.clone_from(&told);
+            }
             let request = apply_request(&wanted.reference());
-            self.fail(stage, format!("{request}: {}", refused::text(wanted, error)));
+            self.fail(stage, format!("{request}: {told}"));
         }
     }
 

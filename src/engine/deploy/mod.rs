@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::Clock;
-use crate::cluster::{ApiError, Catalog, Observation, Scope, Written};
+use crate::cluster::{ApiError, Catalog, Observation, Scope};
 use crate::engine::emitter::Emitter;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::refused::NotTaken;
@@ -30,6 +30,7 @@ use crate::engine::retry::{Attempt, Tools};
 use crate::engine::session::{Session, WIDTH};
 use crate::engine::stage::{StageRun, Step};
 use crate::engine::vigil::Vigil;
+use crate::engine::write::{Sent, WriteError};
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
 use crate::object::{Change, Object, ObjectRef};
@@ -41,7 +42,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// What a task came to.
 enum Done {
-    Written { stage: StageIdx, index: usize, result: Result<Written, ApiError> },
+    Written { stage: StageIdx, index: usize, result: Result<Sent, WriteError> },
     Rediscovered { stage: StageIdx, result: Result<Catalog, ApiError> },
     Checked { stage: StageIdx, check: usize, tries: u32, passed: bool, answer: String },
     Explained { stage: StageIdx, verdict: Verdict, causes: Vec<CauseFound> },

@@ -20,14 +20,14 @@ impl Deploy<'_, '_> {
     pub(super) fn write(&mut self, stage: StageIdx, index: usize) {
         let tracked = &self.stages[stage.0].objects[index];
         let wanted = tracked.prepared.wanted.clone();
-        let live = tracked.prepared.live.clone();
+        let (live, terms) = (tracked.prepared.live.clone(), tracked.prepared.terms.clone());
         let manner = self.stages[stage.0].manner(index);
         let resource = self.session.resource(&wanted);
         let tools = self.tools_for(stage, &wanted.reference().to_string());
         let task = async move {
             let result = match resource {
-                Ok(resource) => tools.write(&resource, &wanted, live.as_ref(), manner).await,
-                Err(error) => Err(error),
+                Ok(resource) => tools.write(&resource, &wanted, live.as_ref(), manner, &terms).await,
+                Err(error) => Err(error.into()),
             };
             Done::Written { stage, index, result }
         };

@@ -11,7 +11,8 @@ mod expected;
 mod reckon;
 mod rolls;
 
-use super::prepare::{Prepared, Todo, prepare};
+use super::autoscaling::prepare_beside;
+use super::prepare::{Basis, Prepared, Todo};
 use super::retry::Tools;
 use super::secrets::{self, NotMade, Secrets};
 use super::session::{Session, WIDTH, ask, namespace_ref, resource, settles_at_once};
@@ -51,7 +52,8 @@ pub(super) async fn diff(
     let plan = &settled(plan, &catalog);
     let session = Session::read(tools, plan, catalog).await?;
     let secrets = secrets::read(tools, &session, plan, &NotMade).await?;
-    let prepared = prepare(plan, &session, &secrets.contents);
+    let basis = Basis { options: options.clone(), ..Basis::of_plan(plan) };
+    let prepared = prepare_beside(tools, &session, plan, &secrets.contents, basis).await?;
     let absent = absent_namespace(tools, &session, plan).await?;
     let objects = plan.stages().iter().zip(&prepared);
     let objects = objects.flat_map(|(stage, objects)| objects.iter().map(move |one| (&stage.id, one)));
@@ -99,7 +101,7 @@ async fn look(
     prepared: &Prepared,
     absent_namespace: Option<&str>,
 ) -> Result<Look, EngineError> {
-    let wanted = prepared.wanted.clone();
+    let wanted = prepared.as_asked();
     let rules = &session.surroundings.rules;
     let is_whole = |live: &Object| !settles_at_once(&live.reference().group_kind(), rules);
     let listed = prepared.live.clone().filter(is_whole);

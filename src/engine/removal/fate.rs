@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::recreate::takes_volumes;
 use crate::engine::secrets::GENERATED;
 use crate::engine::session::CREATED_BY;
 use crate::object::{Object, ObjectRef};
@@ -142,14 +143,6 @@ fn controller(object: &Object) -> Option<String> {
     let owners = object.get("/metadata/ownerReferences")?.as_array()?;
     let owner = owners.iter().find(|owner| owner["controller"] == true)?;
     Some(format!("{}/{}", owner["kind"].as_str()?, owner["name"].as_str()?))
-}
-
-/// Returns true for a StatefulSet whose claims are owned by it, so that any cascading deletion takes them
-/// (`controller/statefulset/stateful_set_utils.go`, `updateClaimOwnerRefForSetAndPod`).
-fn takes_volumes(set: &Object) -> bool {
-    let templates = set.get("/spec/volumeClaimTemplates").and_then(serde_json::Value::as_array);
-    templates.is_some_and(|templates| !templates.is_empty())
-        && set.text("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted") == "Delete"
 }
 
 /// Returns the size of a volume: what it has, else what was asked for.

@@ -94,6 +94,7 @@ pub(crate) fn desired_differs(old: &Value, new: &Value) -> bool {
 /// Refuses a change of a field that cannot change.
 pub(crate) fn check_immutable(kind: &Kind, name: &str, old: &Value, new: &Value) -> Result<(), Refusal> {
     const IMMUTABLE: &str = "field is immutable";
+    const CLAIM: &str = "Forbidden: spec is immutable after creation except resources.requests";
     let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
     let fields: &[(&str, &str)] = match kind.kind.as_str() {
         "Job" => &[("/spec/template", IMMUTABLE), ("/spec/completions", IMMUTABLE)],
@@ -112,12 +113,14 @@ pub(crate) fn check_immutable(kind: &Kind, name: &str, old: &Value, new: &Value)
                 "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
             ),
         ],
-        "PersistentVolumeClaim" => &[
-            ("/spec/accessModes", "Forbidden: spec is immutable after creation except resources.requests"),
-            (
-                "/spec/storageClassName",
-                "Forbidden: spec is immutable after creation except resources.requests",
-            ),
+        "PersistentVolumeClaim" => &[("/spec/accessModes", CLAIM), ("/spec/storageClassName", CLAIM)],
+        "RoleBinding" => &[("/roleRef", "cannot change roleRef")],
+        "Service" if old.pointer("/spec/clusterIP").is_some() => {
+            &[("/spec/clusterIP", "may not change once set")]
+        }
+        "ConfigMap" | "Secret" if old["immutable"] == true => &[
+            ("/data", "field is immutable when `immutable` is set"),
+            ("/immutable", "field is immutable when `immutable` is set"),
         ],
         _ => &[],
     };

@@ -85,8 +85,10 @@ impl ApiServer {
     fn answer(&self, request: &Request, page: Option<usize>) -> Result<Answer, Refusal> {
         let query = Query::parse(&request.query);
         let is_apply = request.content_type == "application/apply-patch+yaml";
-        if query.get("dryRun").is_some() && !is_apply {
-            return Err(Refusal::bad_request("the simulated server knows dry runs of applies only"));
+        if query.get("dryRun").is_some() && !is_apply && request.method != Method::POST {
+            return Err(Refusal::bad_request(
+                "the simulated server knows dry runs of applies and creations only",
+            ));
         }
         let target = Target::of(&request.path, &self.store().kinds);
         match target {
@@ -101,6 +103,12 @@ impl ApiServer {
                     let writer = Writer { agent: &request.agent, manager: manager(&query) };
                     let written =
                         self.store().update_status(&writer, &kind, &key, &request.body["status"])?;
+                    Ok(Answer::Json(written.0, (*written.1).clone()))
+                }
+                "scale" if request.method == Method::PUT => {
+                    let writer = Writer { agent: &request.agent, manager: manager(&query) };
+                    let replicas = request.body["spec"]["replicas"].as_u64().unwrap_or(0);
+                    let written = self.store().scale(&writer, &kind, &key, replicas)?;
                     Ok(Answer::Json(written.0, (*written.1).clone()))
                 }
                 "proxy" if kind.kind == "Service" => self.proxy(&key, &rest),
@@ -130,6 +138,9 @@ impl ApiServer {
             let (group, namespace) = (kind.group.clone(), namespace.unwrap_or_default());
             let key = Key { group, kind: kind.kind.clone(), namespace, name };
             let writer = Writer { agent: &request.agent, manager: manager(query) };
+            if query.get("dryRun") == Some("All") {
+                return self.store().try_create(&kind, &key, object);
+            }
             let (code, object) = self.store().create(&writer, &kind, &key, object)?;
             return Ok(Answer::Json(code, (*object).clone()));
         }

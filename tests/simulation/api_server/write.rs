@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::answer::Refusal;
+use super::answer::{Answer, Refusal};
 use super::fields::{self, FieldSet};
 use super::kinds::Kind;
 use super::lifecycle::{born, check_immutable, defaults, desired_differs};
@@ -47,6 +47,21 @@ impl Store {
         born(self, kind, &mut object);
         let manager = self.entry(writer.manager, "Update", fields);
         Ok((201, self.put(writer.agent, key, object, vec![manager])))
+    }
+
+    /// POST that keeps nothing: it is checked and completed as ever.
+    pub(crate) fn try_create(
+        &mut self,
+        kind: &Kind,
+        key: &Key,
+        mut object: Value,
+    ) -> Result<Answer, Refusal> {
+        self.check_namespace(kind, key)?;
+        if self.objects.contains_key(key) {
+            return Err(Refusal::already_exists(kind, &key.name));
+        }
+        born(self, kind, &mut object);
+        Ok(Answer::Json(201, object))
     }
 
     /// PATCH with `application/apply-patch+yaml`.
@@ -100,6 +115,11 @@ impl Store {
             let dropped = mine.fields.difference(&kept);
             fields::remove(&mut object, &dropped, &kept, &[]);
         }
+        let told = config["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if !told.is_empty() && live["metadata"]["resourceVersion"] != told {
+            return Err(Refusal::modified(kind, &key.name));
+        }
+        object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         let mut entry = self.entry(writer.manager, "Apply", applied);
         match managers.iter().position(is_me) {
             Some(at) => {
@@ -223,6 +243,23 @@ impl Store {
         object: Value,
         managers: Vec<Manager>,
     ) -> Written {
+        self.replace(writer, kind, key, object, managers, false)
+    }
+
+    /// PUT to the subresource `scale`: the writer comes to own the replicas alone.
+    pub(crate) fn scale(&mut self, writer: &Writer<'_>, kind: &Kind, key: &Key, replicas: u64) -> Written {
+        let Some(stored) = self.objects.get(key) else { return Err(Refusal::not_found(kind, &key.name)) };
+        let mut object = stored.object.clone();
+        object["spec"]["replicas"] = replicas.into();
+        let fields = FieldSet::of_object(&json!({"spec": {"replicas": replicas}}));
+        let mut managers = stored.managers.clone();
+        for manager in &mut managers {
+            manager.fields = manager.fields.difference(&fields);
+        }
+        let mut entry = self.entry(writer.manager, "Update", fields);
+        entry.subresource = "scale";
+        managers.retain(|manager| manager.name != writer.manager || manager.subresource != "scale");
+        managers.push(entry);
         self.replace(writer, kind, key, object, managers, false)
     }
 
@@ -399,7 +436,11 @@ fn is_held(object: &Value) -> bool {
 
 /// Takes out fields that are there without a value.
 fn tidy(object: &mut Value) {
-    let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let empty = |value: &Value| {
+        value.is_null()
+            || value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(serde_json::Map::is_empty)
+    };
     if object["status"].is_null() {
         object.as_object_mut().unwrap().shift_remove("status");
     }
@@ -408,10 +449,16 @@ fn tidy(object: &mut Value) {
     metadata.retain(|_, value| !empty(value));
 }
 
+/// Returns whom a conflict is with: only an update tells its version
+/// (apimachinery `managedfields/internal/conflict.go`).
 fn conflict_text(manager: &Manager, kind: &Kind) -> String {
     let subresource = match manager.subresource {
         "" => String::new(),
         subresource => format!(" with subresource \"{subresource}\""),
     };
-    format!("\"{}\"{subresource} using {}", manager.name, kind.api_version())
+    let version = match manager.operation {
+        "Update" => format!(" using {}", kind.api_version()),
+        _ => String::new(),
+    };
+    format!("\"{}\"{subresource}{version}", manager.name)
 }

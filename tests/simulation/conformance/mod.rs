@@ -4,6 +4,7 @@
 mod apply;
 mod dry_run;
 mod lifecycle;
+mod ownership;
 mod peer;
 mod reading;
 
@@ -40,6 +41,14 @@ claims! {
     dry_run::shows_that_nothing_would_change => simulated_dry_same, real_dry_same;
     dry_run::refuses_as_a_write_does => simulated_dry_refusal, real_dry_refusal;
     dry_run::names_a_missing_namespace => simulated_dry_namespace, real_dry_namespace;
+    ownership::a_conflict_tells_how_the_field_was_written => simulated_conflict_words, real_conflict_words;
+    ownership::force_can_be_bound_to_a_state => simulated_bound_force, real_bound_force;
+    ownership::replicas_left_out_fall_back_unless_handed_off => simulated_hand_off, real_hand_off;
+    ownership::client_side_fields_can_be_made_ours => simulated_migration, real_migration;
+    ownership::a_patch_that_does_not_fit_changes_nothing => simulated_json_patch, real_json_patch;
+    ownership::a_dry_run_keeps_nothing => simulated_dry_run, real_dry_run;
+    ownership::an_orphaning_deletion_leaves_the_dependents => simulated_orphans, real_orphans;
+    ownership::immutable_fields_say_so_in_their_own_words => simulated_words, real_words;
     lifecycle::generation_counts_the_spec => simulated_generation, real_generation;
     lifecycle::deletion_has_preconditions => simulated_deletion, real_deletion;
     lifecycle::foreground_holds_the_owner => simulated_foreground, real_foreground;

@@ -9,7 +9,7 @@ use wesago::engine::EngineError;
 use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::Object;
 
-use super::{Evidence, is_peaceful, key_of};
+use super::{Evidence, is_peaceful, key_of, names};
 use crate::api_server::{Commit, Key};
 use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::plans::{NAMESPACE, PLAN};
@@ -27,6 +27,11 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 let body = &request.body;
                 if !body["preconditions"]["uid"].is_string() || !body["propagationPolicy"].is_string() {
                     say(format!("DELETE {} without a uid or a policy: {body}", request.path));
+                }
+                let stays = run.command == Command::Deploy
+                    && run.plan.objects().any(|(_, o)| o.kind() == "StatefulSet" && names(request, o));
+                if stays && body["propagationPolicy"] != "Orphan" {
+                    say(format!("{} is made anew, and its pods go with it", request.path));
                 }
             }
         }

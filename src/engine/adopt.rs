@@ -1,0 +1,153 @@
+//! Objects that the plan wants and that are there already, made by somebody else. They are not written
+//! unless somebody names them: an apply without a conflict would silently own half of them.
+//!
+//! What carries our label or stands in the inventory is ours: the inventory is written before the object.
+//! So only the others have to be asked for, and a redeploy asks nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
+
+use super::options::Adopt;
+use super::retry::Tools;
+use super::session::{Session, WIDTH, list_scope, namespace_ref};
+use super::{EngineError, secrets};
+use crate::cluster::{Resource, Scope};
+use crate::inventory::PART_OF;
+use crate::object::{Object, ObjectRef};
+use crate::plan::Plan;
+
+/// So many names of one kind are asked for one by one; of more, all that there is is listed.
+const ONE_BY_ONE: usize = 2;
+
+/// An object that the plan wants and that is somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// The object.
+    pub object: ObjectRef,
+    /// The set it belongs to, by its id (KEP-3659); `None` for no set.
+    pub set: Option<String>,
+    /// The field managers that wrote it.
+    pub managers: BTreeSet<String>,
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is there", self.object)?;
+        if !self.managers.is_empty() {
+            let managers: Vec<&str> = self.managers.iter().map(String::as_str).collect();
+            write!(f, ", written by {}", managers.join(", "))?;
+        }
+        match &self.set {
+            Some(set) => write!(f, ", and belongs to the set `{set}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Finds what the plan wants and somebody else has made, and returns what of it is to be taken over.
+///
+/// # Errors
+/// [`EngineError::Strangers`] with all that nobody named.
+pub(super) async fn adopted(
+    tools: &Tools,
+    session: &Session,
+    plan: &Plan,
+    adopt: &Adopt,
+) -> Result<BTreeSet<ObjectRef>, EngineError> {
+    let scopes = questions(session, plan, adopt);
+    let lists = scopes.iter().map(|(scope, _)| list_scope(tools, scope));
+    let listings: Vec<_> = stream::iter(lists).buffered(WIDTH).try_collect().await?;
+    let mut adopted = BTreeSet::new();
+    let mut strangers = Vec::new();
+    for ((_, names), listing) in scopes.iter().zip(listings) {
+        for object in listing.objects.iter().filter(|object| names.contains(&object.reference())) {
+            if adopt.includes(&object.reference()) {
+                adopted.insert(object.reference());
+            } else {
+                strangers.push(stranger(object));
+            }
+        }
+    }
+    if strangers.is_empty() { Ok(adopted) } else { Err(EngineError::Strangers(strangers)) }
+}
+
+/// Returns what has to be asked, and for which objects: as few lists of metadata as possible.
+fn questions(session: &Session, plan: &Plan, adopt: &Adopt) -> Vec<(Scope, BTreeSet<ObjectRef>)> {
+    let objects = plan.objects().map(|(_, object)| object.reference());
+    let secrets = plan.secrets().iter().map(|spec| secrets::reference(plan.namespace(), spec));
+    let mut unknown: BTreeMap<(Resource, Option<String>), BTreeSet<ObjectRef>> = BTreeMap::new();
+    for name in objects.chain(secrets) {
+        // What was announced and never written may be what a run was cut off while it took it over.
+        let announced = session.inventory.contains(&name)
+            && (session.inventory.record(&name).is_some() || !adopt.includes(&name));
+        let is_ours = session.live.contains_key(&name) || announced;
+        if is_ours || is_given(&name, plan) {
+            continue;
+        }
+        // A kind that is not served yet has no objects.
+        let Some(resource) = session.catalog.preferred(&name.group_kind()) else { continue };
+        unknown.entry((resource.clone(), name.namespace.clone())).or_default().insert(name);
+    }
+    let mut questions = Vec::new();
+    for ((resource, namespace), names) in unknown {
+        let scope = Scope { resource, namespace, labels: None, fields: None, metadata_only: true };
+        if names.len() > ONE_BY_ONE {
+            questions.push((scope, names));
+            continue;
+        }
+        questions.extend(names.into_iter().map(|name| {
+            let fields = Some(format!("metadata.name={}", name.name));
+            (Scope { fields, ..scope.clone() }, BTreeSet::from([name]))
+        }));
+    }
+    questions
+}
+
+/// Returns true for what is there because the namespace is: the plan's namespace itself, and the account
+/// that Kubernetes makes in every one.
+fn is_given(name: &ObjectRef, plan: &Plan) -> bool {
+    *name == namespace_ref(plan.namespace())
+        || (name.group.is_empty() && name.kind == "ServiceAccount" && name.name == "default")
+}
+
+fn stranger(object: &Object) -> Stranger {
+    let entries = object.get("/metadata/managedFields").and_then(Value::as_array);
+    let managers = entries.into_iter().flatten().filter(|entry| entry["subresource"].is_null());
+    Stranger {
+        object: object.reference(),
+        set: object.label(PART_OF).map(str::to_owned),
+        managers: managers.filter_map(|entry| entry["manager"].as_str()).map(str::to_owned).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::stranger;
+    use crate::object::Object;
+
+    #[test]
+    fn a_stranger_is_told_with_who_wrote_it_and_its_set() {
+        let object = |labels: &serde_json::Value| {
+            Object::new(json!({
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "web", "labels": labels, "managedFields": [
+                    {"manager": "kubectl-client-side-apply", "operation": "Update"},
+                    {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status"},
+                    {"manager": "helm", "operation": "Update"},
+                ]},
+            }))
+            .unwrap()
+        };
+        let plain = stranger(&object(&json!({})));
+        let member = stranger(&object(&json!({"applyset.kubernetes.io/part-of": "applyset-x-v1"})));
+        insta::assert_snapshot!(format!("{plain}\n{member}"), @r"
+        Deployment/web is there, written by helm, kubectl-client-side-apply
+        Deployment/web is there, written by helm, kubectl-client-side-apply, and belongs to the set `applyset-x-v1`
+        ");
+    }
+}

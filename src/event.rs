@@ -1,6 +1,7 @@
 //! L2: what happens in a run. One stream of events feeds the terminal, the plain lines, the JSON output
 //! and the record on disk; nothing else is told to anybody.
 
+mod finding;
 mod forecast;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use finding::{Check, Finding, Level};
 pub use forecast::{Certainty, Forecast, ObjectForecast, Prospect};
 
 use crate::object::{Change, ObjectRef};
@@ -36,6 +38,9 @@ pub struct Event {
 pub enum EventKind {
     /// The first event of every run.
     RunStarted(RunStarted),
+    /// The check of the plan against the cluster found something, before anything was written. An error is
+    /// followed by the end of the run.
+    PreflightFound(Finding),
     /// What the deploy is about to do; nothing is written yet.
     Foreseen(Forecast),
     /// The last need of a stage has settled; its objects are being written.

@@ -7,7 +7,8 @@
 //! L0 object clock entropy problem arbitrary   objects and their statuses; time; places in text
 //! L1 plan yaml readiness diagnosis difference   the DAG; YAML; is it ready; why not; how do two differ?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
-//! L3 schedule cluster report         who may start; the only module that knows kube; views of events
+//! L3 schedule cluster report preflight   who may start; the only module that knows kube; views of
+//!                                    events; what is wrong before anything is written
 //! L4 engine                          the loop: write, observe, settle, remove
 //! L5 cli                             arguments, context, signals, one command a file, exit codes
 //! ```
@@ -26,6 +27,7 @@ pub mod event;
 pub mod inventory;
 pub mod object;
 pub mod plan;
+pub mod preflight;
 pub mod problem;
 pub mod readiness;
 pub mod report;

@@ -8,7 +8,9 @@ mod groups;
 mod path;
 mod quantity;
 pub mod rule;
+pub mod settings;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -197,6 +199,11 @@ fn entry<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, 
     }
 }
 
+/// Returns the items of the list called `list` in `value`; none when it is missing or no list.
+pub(crate) fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(list).and_then(Value::as_array).into_iter().flatten()
+}
+
 /// What names an object in a cluster: group, kind, namespace and name. The API version is not part of
 /// it: one object can be read in several.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -301,4 +308,28 @@ pub fn write_rank(kind: &str) -> u8 {
         | "ClusterRoleBinding" | "PriorityClass" | "StorageClass" => 1,
         _ => LAST_WRITE_RANK,
     }
+}
+
+/// Returns true for kinds that are ready as soon as they are there, unless the plan has a rule for them: of
+/// those only the metadata is read, and they are never watched.
+pub fn settles_at_once(kind: &GroupKind, rules: &BTreeMap<GroupKind, rule::Rule>) -> bool {
+    if rules.contains_key(kind) {
+        return false;
+    }
+    let kind = kind.to_string();
+    matches!(
+        kind.as_str(),
+        "ConfigMap"
+            | "Secret"
+            | "ServiceAccount"
+            | "Role.rbac.authorization.k8s.io"
+            | "RoleBinding.rbac.authorization.k8s.io"
+            | "ClusterRole.rbac.authorization.k8s.io"
+            | "ClusterRoleBinding.rbac.authorization.k8s.io"
+            | "Ingress.networking.k8s.io"
+            | "IngressClass.networking.k8s.io"
+            | "NetworkPolicy.networking.k8s.io"
+            | "StorageClass.storage.k8s.io"
+            | "PriorityClass.scheduling.k8s.io"
+    )
 }

@@ -87,6 +87,7 @@ fn help_names_the_commands_and_every_exit_code() {
       diff      Show what a deploy would do, field by field, and write nothing
       status    Show what is there, whether it is ready, and what somebody else has touched
       teardown  Remove in reverse order; volumes and generated secrets stay unless --delete-data
+      doctor    Check the plan against the cluster before anything is written
       render    Print the objects as they would be sent, without asking a cluster
       graph     Print the stages and what each waits for
       help      Print this message or the help of the given subcommand(s)
@@ -100,7 +101,7 @@ fn help_names_the_commands_and_every_exit_code() {
       0    done
       1    internal error
       2    wrong usage
-      3    the plan, a manifest or a value is invalid
+      3    the plan, a manifest or a value is invalid, or cannot work on this cluster
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
@@ -131,6 +132,7 @@ fn help_of_deploy() {
           --kubeconfig <FILE>       The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data             Remove volumes, generated secrets and namespaces that left the plan,
                                     too
+          --skip-preflight          Write without checking the plan against the cluster first
           --color <WHEN>            When to use colours: auto, always or never [default: auto]
           --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
                                     deploy before its first write [default: 10]
@@ -145,7 +147,7 @@ fn help_of_deploy() {
       0    done
       1    internal error
       2    wrong usage
-      3    the plan, a manifest or a value is invalid
+      3    the plan, a manifest or a value is invalid, or cannot work on this cluster
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
@@ -175,9 +177,9 @@ fn help_of_teardown() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and the namespace too
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --yes                Ask nothing
       -q, --quiet              Tell nothing but the end
       -v, --verbose            Tell of every object and every change, as lines
@@ -187,7 +189,7 @@ fn help_of_teardown() {
       0    done
       1    internal error
       2    wrong usage
-      3    the plan, a manifest or a value is invalid
+      3    the plan, a manifest or a value is invalid, or cannot work on this cluster
       4    the cluster cannot be reached, or forbids it
       5    a stage failed
       6    a stage was not ready in time
@@ -352,7 +354,7 @@ fn a_cluster_that_does_not_answer_ends_with_4_soon() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = format!("https://127.0.0.1:{port}");
     let place = shop("unreachable").with("config", &kubeconfig(&server));
-    for command in ["status", "deploy"] {
+    for command in ["status", "deploy", "doctor"] {
         #[expect(clippy::disallowed_methods, reason = "a real process takes real time")]
         let began = Instant::now();
         let ended = place.run(&[command, "--kubeconfig", "config", "--context", "nowhere"]);

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Remove in reverse order; volumes and generated secrets stay unless --delete-data
     #[command(after_help = EXIT_CODES)]
     Teardown(Teardown),
+    /// Check the plan against the cluster before anything is written
+    #[command(after_help = EXIT_CODES)]
+    Doctor(Doctor),
     /// Print the objects as they would be sent, without asking a cluster
     Render(Render),
     /// Print the stages and what each waits for
@@ -93,6 +96,9 @@ pub(crate) struct Deploy {
     /// Remove volumes, generated secrets and namespaces that left the plan, too
     #[arg(long)]
     pub(super) delete_data: bool,
+    /// Write without checking the plan against the cluster first
+    #[arg(long)]
+    pub(super) skip_preflight: bool,
     #[command(flatten)]
     pub(super) deletions: DeletionArguments,
     #[command(flatten)]
@@ -120,6 +126,18 @@ pub(crate) struct Diff {
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = DiffOutput::Text, value_name = "FORMAT")]
     pub(super) output: DiffOutput,
+}
+
+/// `wesago doctor`
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
 }
 
 /// `wesago status`
@@ -176,7 +194,7 @@ pub(crate) struct Graph {
 pub(crate) enum Output {
     /// For a person.
     Text,
-    /// For a program: one JSON event a line (deploy, teardown), one JSON document (status).
+    /// For a program: one JSON event a line (deploy, teardown), one JSON document (doctor, status).
     Json,
 }
 

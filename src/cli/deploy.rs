@@ -20,6 +20,7 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let plan = &ready.loaded.composed.plan;
     let options = DeployOptions {
         delete_data: arguments.delete_data,
+        skip_preflight: arguments.skip_preflight,
         max_deletions: Some(arguments.deletions.max_deletions),
         confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),
     };

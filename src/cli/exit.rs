@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::engine::EngineError;
-use crate::event::{CancelReason, Verdict};
+use crate::event::{CancelReason, Check, Finding, Verdict};
 
 /// The text of `--help` about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
@@ -11,7 +11,7 @@ Exit codes:
   0    done
   1    internal error
   2    wrong usage
-  3    the plan, a manifest or a value is invalid
+  3    the plan, a manifest or a value is invalid, or cannot work on this cluster
   4    the cluster cannot be reached, or forbids it
   5    a stage failed
   6    a stage was not ready in time
@@ -29,7 +29,7 @@ pub enum Exit {
     Internal,
     /// The command line makes no sense.
     Usage,
-    /// The plan, a manifest or a value is invalid.
+    /// The plan, a manifest or a value is invalid, or cannot work on this cluster.
     PlanInvalid,
     /// The cluster cannot be reached, or forbids it.
     Cluster,
@@ -62,6 +62,19 @@ impl Exit {
             Self::Locked => 8,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+        }
+    }
+
+    /// Returns how a check of a plan ends: errors that are all about rights are the cluster's word, any other
+    /// is the plan's mistake, and warnings are none.
+    pub(crate) fn of_findings(findings: &[Finding]) -> Self {
+        let mut errors = findings.iter().filter(|finding| finding.is_error()).peekable();
+        if errors.peek().is_none() {
+            Self::Done
+        } else if errors.all(|finding| finding.check == Check::Rights) {
+            Self::Cluster
+        } else {
+            Self::PlanInvalid
         }
     }
 
@@ -157,7 +170,7 @@ impl From<EngineError> for Failure {
                         "is the cluster up, and the context the right one? `kubectl cluster-info` asks it",
                     )
                 } else if cause.is_forbidden() {
-                    failure.hint("`kubectl auth can-i --list` shows what this user may do")
+                    failure.hint("`wesago doctor` tells every right that is missing")
                 } else {
                     failure
                 }
@@ -189,6 +202,11 @@ impl From<EngineError> for Failure {
             EngineError::LockLost { .. } => {
                 failure(Exit::Locked).hint("deploy again: it goes on from what the cluster holds")
             }
+            EngineError::Preflight { errors } => {
+                let mut failure = failure(Exit::of_findings(errors));
+                failure.causes.extend(errors.iter().map(ToString::to_string));
+                failure.hint("`wesago doctor` tells how to mend it; `--skip-preflight` writes all the same")
+            }
             EngineError::Internal(_) => failure(Exit::Internal),
         }
     }
@@ -199,7 +217,7 @@ mod tests {
     use super::{EXIT_CODES, Exit, Failure};
     use crate::cluster::ApiError;
     use crate::engine::EngineError;
-    use crate::event::{CancelReason, Verdict};
+    use crate::event::{CancelReason, Check, Finding, Verdict};
     use crate::object::ObjectRef;
 
     #[test]
@@ -247,6 +265,29 @@ mod tests {
           caused by: ConfigMap/a has left the plan
           caused by: ConfigMap/b has left the plan
         hint: is it the right plan for this cluster? `--max-deletions 2` lets them go
+        ");
+    }
+
+    #[test]
+    fn only_errors_count_and_missing_rights_are_told_apart() {
+        let [rights, port] = [Check::Rights, Check::Port].map(|check| Finding::error(check, "no"));
+        let warning = Finding::warning(Check::Capacity, "hm");
+        assert_eq!(Exit::of_findings(&[]), Exit::Done);
+        assert_eq!(Exit::of_findings(std::slice::from_ref(&warning)), Exit::Done);
+        assert_eq!(Exit::of_findings(&[rights.clone(), warning]), Exit::Cluster);
+        assert_eq!(Exit::of_findings(&[rights, port]), Exit::PlanInvalid);
+    }
+
+    #[test]
+    fn what_the_preflight_found_is_told_with_the_way_out() {
+        let finding = Finding {
+            place: Some("manifests/web.yaml:3".into()),
+            ..Finding::error(Check::Port, "the livenessProbe of container web asks port `htp`")
+        };
+        insta::assert_snapshot!(Failure::from(EngineError::Preflight { errors: vec![finding] }).render(), @"
+        error: an error was found before anything was written
+          caused by: the livenessProbe of container web asks port `htp` (manifests/web.yaml:3)
+        hint: `wesago doctor` tells how to mend it; `--skip-preflight` writes all the same
         ");
     }
 

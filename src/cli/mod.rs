@@ -5,6 +5,7 @@ mod arguments;
 mod context;
 mod deploy;
 mod diff;
+mod doctor;
 mod exit;
 mod graph;
 mod load;
@@ -50,6 +51,7 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Deploy(deploy) => Box::pin(deploy::run(deploy, &context)).await,
         Command::Diff(diff) => Box::pin(diff::run(diff, &context)).await,
+        Command::Doctor(doctor) => doctor::run(doctor, &context).await,
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
         Command::Render(render) => render::run(render, output::stderr_is_coloured()),

@@ -114,6 +114,11 @@ impl Catalog {
         self.kinds.keys().filter(|kind| !self.with_status.contains(*kind))
     }
 
+    /// Returns every kind in every version served, in the server's order of preference for each kind.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.kinds.values().flatten()
+    }
+
     /// Returns every `(version, kind)` served.
     pub fn served(&self) -> impl Iterator<Item = (String, GroupKind)> {
         self.kinds.values().flatten().map(|resource| (resource.version.clone(), resource.group_kind()))

@@ -3,6 +3,7 @@
 //! A [`Cluster`] keeps no state and takes no decision: it sends one request at a time and tells what came.
 //! Trying again is the engine's business (`outcome` says when), since every try is an event.
 
+mod about;
 mod catalog;
 mod error;
 mod outcome;

@@ -13,8 +13,8 @@ use super::manifest::Draft;
 use super::stages::Needs;
 use super::variables::Variables;
 use super::{
-    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, order, patch,
-    readiness, stages, variables,
+    Composed, Request, chain, checked, configs, document, fingerprint, manifest, names, patch, readiness,
+    stages, variables,
 };
 use crate::plan::{Check, Plan, Stage, StageId};
 use crate::problem::{Problem, Problems};
@@ -53,7 +53,7 @@ pub(super) fn assemble(request: &Request<'_>) -> Result<Composed, Problems> {
     for patch in &document.patches {
         patched(patch, &mut drafts, &left_out, &mut decoder);
     }
-    let plan = plan(&chain, &document, drafts, &needs, &mut decoder, &mut warnings);
+    let plan = plan(&chain, &document, drafts, &needs, &mut decoder);
     match plan {
         Some(plan) if decoder.problems.is_empty() => {
             warnings.sort();
@@ -135,7 +135,6 @@ fn plan(
     mut drafts: Vec<Draft>,
     needs: &[(StageId, Needs)],
     decoder: &mut Decoder,
-    warnings: &mut Problems,
 ) -> Option<Plan> {
     let name = named(chain, "name", document.name.as_ref(), decoder);
     let namespace = named(chain, "namespace", document.namespace.as_ref(), decoder);
@@ -146,8 +145,8 @@ fn plan(
     let namespace = namespace?;
     let open_kinds = checked::settle_namespaces(&mut drafts, &namespace);
     let places = checked::places(&drafts, &document.secrets, &namespace, decoder);
-    checked::services(document, &drafts, &namespace, decoder, warnings);
-    checked::references(&drafts, &document.secrets, &namespace, decoder, warnings);
+    checked::services(document, &drafts, &namespace, decoder);
+    checked::references(&drafts, &document.secrets, &namespace, decoder);
     let configs = checked::contents(&drafts, "ConfigMap", &namespace);
     let manifest_secrets = checked::contents(&drafts, "Secret", &namespace);
     for draft in drafts.iter_mut().filter(|draft| draft.object.namespace() == Some(&namespace)) {
@@ -160,7 +159,6 @@ fn plan(
             let secrets = document.secrets.values().map(|(spec, _)| spec.clone()).collect();
             let notes = document.notes.clone();
             let plan = plan.with_places(places);
-            warnings.extend(order::warnings(&plan));
             Some(plan.with_secrets(secrets).with_notes(notes).with_open_kinds(open_kinds))
         }
         Err(errors) => {

@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use super::decode::{Decoder, listed};
 use super::document::Document;
-use super::fingerprint::{self, Contents, SourceKind};
+use super::fingerprint::Contents;
 use super::manifest::Draft;
 use super::names::{self, Scope};
+use crate::object::settings::{self, SourceKind};
 use crate::object::{GroupKind, ObjectRef};
 use crate::plan::SecretSpec;
-use crate::problem::{Place, Problem, Problems};
+use crate::problem::{Place, Problem};
 
 /// Gives objects that name no namespace the plan's, as far as it is known that they live in one. Returns
 /// the kinds of which only the cluster knows.
@@ -109,13 +110,12 @@ pub(super) fn contents(drafts: &[Draft], kind: &str, namespace: &str) -> Content
 }
 
 /// Checks that what pods read is there: a key that a ConfigMap or Secret of the plan does not have can
-/// never work; one that is not of the plan may be in the cluster already.
+/// never work. What is not of the plan may be in the cluster: the preflight looks there.
 pub(super) fn references(
     drafts: &[Draft],
     secrets: &IndexMap<String, (SecretSpec, Place)>,
     namespace: &str,
     decoder: &mut Decoder,
-    warnings: &mut Problems,
 ) {
     let keys = |contents: Contents| -> BTreeMap<String, BTreeSet<String>> {
         contents.into_iter().map(|(name, keys)| (name, keys.into_keys().collect())).collect()
@@ -125,27 +125,16 @@ pub(super) fn references(
     for (name, (spec, _)) in secrets {
         known.insert(name.clone(), spec.keys.iter().map(|key| key.key.clone()).collect());
     }
-    let mut told: BTreeSet<(SourceKind, String)> = BTreeSet::new();
     for draft in drafts.iter().filter(|draft| draft.object.namespace() == Some(namespace)) {
-        for reference in fingerprint::references(&draft.object).iter().filter(|reference| !reference.optional)
-        {
-            let (word, owned) = match reference.kind {
-                SourceKind::ConfigMap => ("ConfigMap", &configs),
-                SourceKind::Secret => ("Secret", &known),
+        for reference in settings::references(&draft.object).iter().filter(|reference| !reference.optional) {
+            let owned = match reference.kind {
+                SourceKind::ConfigMap => &configs,
+                SourceKind::Secret => &known,
             };
-            let place = draft.place_of(&reference.pointer);
-            let Some(keys) = owned.get(&reference.name) else {
-                if told.insert((reference.kind, reference.name.clone())) {
-                    let message = format!("{word} `{}` is not in the plan", reference.name);
-                    let problem = Problem::at(place, message)
-                        .did_you_mean(&reference.name, owned.keys().map(String::as_str))
-                        .hint("pods wait for ever when it is not in the cluster already");
-                    warnings.push(problem);
-                }
-                continue;
-            };
+            let Some(keys) = owned.get(&reference.name) else { continue };
             if let Some(key) = reference.key.as_ref().filter(|key| !keys.contains(*key)) {
-                let message = format!("{word} `{}` has no key `{key}`", reference.name);
+                let place = draft.place_of(&reference.pointer);
+                let message = format!("{} `{}` has no key `{key}`", reference.kind.kind(), reference.name);
                 let problem = Problem::at(place, message).did_you_mean(key, keys.iter().map(String::as_str));
                 decoder.problem(problem);
             }
@@ -153,15 +142,9 @@ pub(super) fn references(
     }
 }
 
-/// Checks that what a stage asks is there: a Service of the plan has the port, one that is not of the
-/// plan may be in the cluster already.
-pub(super) fn services(
-    document: &Document,
-    drafts: &[Draft],
-    namespace: &str,
-    decoder: &mut Decoder,
-    warnings: &mut Problems,
-) {
+/// Checks that what a stage asks is there: a Service of the plan has the port. One that is not of the
+/// plan may be in the cluster: the preflight looks there.
+pub(super) fn services(document: &Document, drafts: &[Draft], namespace: &str, decoder: &mut Decoder) {
     let owned: BTreeMap<&str, &Draft> = drafts
         .iter()
         .filter(|draft| draft.object.kind() == "Service" && draft.object.namespace() == Some(namespace))
@@ -169,13 +152,7 @@ pub(super) fn services(
         .collect();
     for declared in document.stages.values().flat_map(|stage| stage.checks.iter().flatten()) {
         let (name, port) = (declared.check.service.as_str(), declared.check.port);
-        let Some(service) = owned.get(name) else {
-            let problem = Problem::at(&declared.place, format!("Service `{name}` is not in the plan"))
-                .did_you_mean(name, owned.keys().copied())
-                .hint("the check fails when it is not in the cluster already");
-            warnings.push(problem);
-            continue;
-        };
+        let Some(service) = owned.get(name) else { continue };
         let ports = service.object.get("/spec/ports").and_then(Value::as_array);
         let ports: Vec<u64> =
             ports.into_iter().flatten().filter_map(|port| port.get("port")?.as_u64()).collect();

@@ -11,18 +11,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::object::Object;
+use crate::object::settings::{Reference, SourceKind, references};
 
 /// The annotation of a pod template that holds the hash.
 pub const CONFIG_ANNOTATION: &str = "wesago/config";
-
-/// The kind of object a pod reads settings from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SourceKind {
-    /// A ConfigMap.
-    ConfigMap,
-    /// A Secret.
-    Secret,
-}
 
 /// What a pod reads: all of a ConfigMap or Secret, or one key of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,19 +31,6 @@ pub struct Setting {
 pub fn settings(object: &Object) -> BTreeSet<Setting> {
     let references = references(object).into_iter();
     references.map(|Reference { kind, name, key, .. }| Setting { kind, name, key }).collect()
-}
-
-/// One place where a pod reads settings.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reference {
-    pub(super) kind: SourceKind,
-    pub(super) name: String,
-    /// The key, or all of them.
-    pub(super) key: Option<String>,
-    /// The pod starts without it.
-    pub(super) optional: bool,
-    /// The JSON pointer of the name inside the object.
-    pub(super) pointer: String,
 }
 
 /// The content of ConfigMaps or Secrets by name and key.
@@ -112,92 +91,4 @@ fn short_hex(digest: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Returns every place where the pods of `object` read a ConfigMap or a Secret.
-pub(super) fn references(object: &Object) -> Vec<Reference> {
-    let Some(pod) = object.pod_spec() else { return Vec::new() };
-    let root = match object.kind() {
-        "Pod" => "/spec",
-        "CronJob" => "/spec/jobTemplate/spec/template/spec",
-        _ => "/spec/template/spec",
-    };
-    let mut found = Vec::new();
-    for list in ["initContainers", "containers"] {
-        for (at, container) in items(pod, list).enumerate() {
-            let here = format!("{root}/{list}/{at}");
-            for (at, source) in items(container, "envFrom").enumerate() {
-                let here = format!("{here}/envFrom/{at}");
-                whole(&mut found, source, "configMapRef", "name", SourceKind::ConfigMap, &here);
-                whole(&mut found, source, "secretRef", "name", SourceKind::Secret, &here);
-            }
-            for (at, variable) in items(container, "env").enumerate() {
-                let here = format!("{here}/env/{at}/valueFrom");
-                let Some(from) = variable.get("valueFrom") else { continue };
-                one_key(&mut found, from, "configMapKeyRef", SourceKind::ConfigMap, &here);
-                one_key(&mut found, from, "secretKeyRef", SourceKind::Secret, &here);
-            }
-        }
-    }
-    for (at, volume) in items(pod, "volumes").enumerate() {
-        let here = format!("{root}/volumes/{at}");
-        whole(&mut found, volume, "configMap", "name", SourceKind::ConfigMap, &here);
-        whole(&mut found, volume, "secret", "secretName", SourceKind::Secret, &here);
-        if let Some(projected) = volume.get("projected") {
-            for (at, source) in items(projected, "sources").enumerate() {
-                let here = format!("{here}/projected/sources/{at}");
-                whole(&mut found, source, "configMap", "name", SourceKind::ConfigMap, &here);
-                whole(&mut found, source, "secret", "name", SourceKind::Secret, &here);
-            }
-        }
-    }
-    found
-}
-
-fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(list).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn is_optional(source: &Value) -> bool {
-    source.get("optional").and_then(Value::as_bool).unwrap_or(false)
-}
-
-/// Adds a source read with all its keys, or with those of its `items`.
-fn whole(found: &mut Vec<Reference>, holder: &Value, field: &str, name: &str, kind: SourceKind, at: &str) {
-    let Some(source) = holder.get(field) else { return };
-    let Some(text) = source.get(name).and_then(Value::as_str) else { return };
-    let reference = |key: Option<String>, pointer: String| Reference {
-        kind,
-        name: text.to_owned(),
-        key,
-        optional: is_optional(source),
-        pointer,
-    };
-    let listed = source.get("items").and_then(Value::as_array);
-    match listed.filter(|list| !list.is_empty()) {
-        None => found.push(reference(None, format!("{at}/{field}/{name}"))),
-        Some(list) => {
-            for (index, item) in list.iter().enumerate() {
-                if let Some(key) = item.get("key").and_then(Value::as_str) {
-                    let pointer = format!("{at}/{field}/items/{index}/key");
-                    found.push(reference(Some(key.to_owned()), pointer));
-                }
-            }
-        }
-    }
-}
-
-/// Adds a source of one environment variable.
-fn one_key(found: &mut Vec<Reference>, holder: &Value, field: &str, kind: SourceKind, at: &str) {
-    let Some(source) = holder.get(field) else { return };
-    let text = |name: &str| source.get(name).and_then(Value::as_str);
-    if let (Some(name), Some(key)) = (text("name"), text("key")) {
-        found.push(Reference {
-            kind,
-            name: name.to_owned(),
-            key: Some(key.to_owned()),
-            optional: is_optional(source),
-            pointer: format!("{at}/{field}/key"),
-        });
-    }
 }

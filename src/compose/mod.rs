@@ -12,7 +12,6 @@
 //! patch       changes of an overlay to objects
 //! readiness   the plan's own rules of when an object of a kind is current
 //! checked     duplicates, namespaces, what pods read, what checks ask
-//! order       what a stage uses of another it does not wait for
 //! fingerprint what pods read, hashed into their template
 //! paths decode names   the small tools of all of these
 //! ```
@@ -26,7 +25,6 @@ mod document;
 mod fingerprint;
 mod manifest;
 mod names;
-mod order;
 mod patch;
 mod paths;
 mod readiness;
@@ -37,7 +35,8 @@ mod variables;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use fingerprint::{CONFIG_ANNOTATION, Contents, Setting, SourceKind, fold_secrets, settings};
+pub use crate::object::settings::SourceKind;
+pub use fingerprint::{CONFIG_ANNOTATION, Contents, Setting, fold_secrets, settings};
 
 use crate::plan::Plan;
 use crate::problem::Problems;

@@ -1,5 +1,7 @@
-//! What comes before the DAG of a deploy: the cluster is read, what will be done is told, and only then
-//! come the first writes, the inventory's superset and the generated Secrets.
+//! What comes before the DAG of a deploy: the cluster is read, the plan is checked against it, what will be
+//! done is told, and only then come the first writes, the inventory's superset and the generated Secrets.
+
+use std::collections::BTreeMap;
 
 use futures::Stream;
 
@@ -10,10 +12,10 @@ use super::retry::Tools;
 use super::run::Run;
 use super::secrets::{self, SecretSources, Secrets};
 use super::session::Session;
-use super::{DeployOptions, Emitter, Engine, EngineError};
+use super::{DeployOptions, Emitter, Engine, EngineError, preflight};
 use crate::cluster::Catalog;
-use crate::event::{CancelReason, Forecast};
-use crate::object::{Change, ObjectRef};
+use crate::event::{CancelReason, EventKind, Finding, Forecast};
+use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
 
 /// What is known before the DAG is gone through.
@@ -35,12 +37,14 @@ struct Reading {
 }
 
 impl Engine {
-    /// Does everything that comes before the DAG; `None` after an interrupt.
+    /// Does everything that comes before the DAG; `None` after an interrupt. Where there is nothing to write
+    /// the plan is not checked: it works already.
     #[expect(clippy::too_many_arguments, reason = "a deploy's whole surroundings")]
     pub(super) async fn begin(
         &self,
         plan: &Plan,
         options: &DeployOptions,
+        is_checked: bool,
         sources: &dyn SecretSources,
         catalog: Catalog,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
@@ -51,6 +55,13 @@ impl Engine {
         let reading = read(&tools, plan, options, sources, catalog);
         let Some(reading) = run.attend_held(reading, lost, emitter).await? else { return Ok(None) };
         let Reading { session, prepared, secrets, forecast } = reading;
+        let has_work = !secrets.missing.is_empty() || prepared.iter().flatten().any(Prepared::is_written);
+        if has_work && !is_checked {
+            let known = preflight::known(&session);
+            if !check(plan, &session.catalog, known, run, lost, emitter).await? {
+                return Ok(None);
+            }
+        }
         if foresee(forecast, options, run, lost, emitter).await?.is_none() {
             return Ok(None);
         }
@@ -70,6 +81,28 @@ async fn read(
     let prepared = prepare(plan, &session, &secrets.contents);
     let forecast = expected(tools, plan, options, &session, &prepared, &secrets).await?;
     Ok(Reading { session, prepared, secrets, forecast })
+}
+
+/// Checks a plan against its cluster and tells what is found; false when it was interrupted.
+///
+/// # Errors
+/// [`EngineError::Preflight`] when there is an error among the findings.
+pub(super) async fn check(
+    plan: &Plan,
+    catalog: &Catalog,
+    known: BTreeMap<ObjectRef, Option<Object>>,
+    run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
+    lost: &mut (impl Future<Output = String> + Unpin),
+    emitter: &mut Emitter<'_>,
+) -> Result<bool, EngineError> {
+    let tools = run.tools();
+    let examine = async { Ok(preflight::examine(&tools, plan, catalog, known).await) };
+    let Some(checkup) = run.attend_held(examine, lost, emitter).await? else { return Ok(false) };
+    for finding in &checkup.findings {
+        emitter.emit(EventKind::PreflightFound(finding.clone()));
+    }
+    let errors: Vec<_> = checkup.findings.into_iter().filter(Finding::is_error).collect();
+    if errors.is_empty() { Ok(true) } else { Err(EngineError::Preflight { errors }) }
 }
 
 /// Writes what must be there before the first object of a stage.

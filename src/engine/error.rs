@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::cluster::ApiError;
+use crate::event::Finding;
 use crate::inventory::NotOurs;
 use crate::object::ObjectRef;
 
@@ -57,9 +58,19 @@ pub enum EngineError {
         /// How.
         why: String,
     },
+    /// The plan cannot work on this cluster; nothing was written.
+    #[error("{} before anything was written", errors_found(errors.len()))]
+    Preflight {
+        /// What is wrong.
+        errors: Vec<Finding>,
+    },
     /// The program contradicts itself.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+fn errors_found(count: usize) -> String {
+    if count == 1 { "an error was found".to_owned() } else { format!("{count} errors were found") }
 }
 
 impl EngineError {

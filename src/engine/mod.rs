@@ -2,10 +2,11 @@
 //! allows, listens to what the cluster says, and tells everything as events.
 //!
 //! ```text
-//! deploy:    session ▶ foresee ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
+//! deploy:    session ▶ preflight ▶ foresee ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
 //! teardown:  session ▶ the DAG turned round: delete, wait until gone ▶ inventory
 //! status:    session ▶ assess
 //! diff:      session ▶ dry runs of what is not proven equal
+//! checkup:   preflight
 //! ```
 
 mod around;
@@ -20,6 +21,7 @@ mod foresee;
 mod identity;
 mod lock;
 mod options;
+mod preflight;
 mod prepare;
 mod refused;
 mod removal;
@@ -33,6 +35,8 @@ mod tasks;
 mod vigil;
 mod watching;
 
+use std::collections::BTreeMap;
+
 use futures::Stream;
 
 pub use drift::{Drift, Since};
@@ -41,6 +45,7 @@ pub use error::EngineError;
 pub use foresee::{Confirm, MAX_DELETIONS};
 pub use identity::{Holder, Life, RunIdentity};
 pub use options::DeployOptions;
+pub use preflight::Checkup;
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;
@@ -77,10 +82,12 @@ impl Engine {
         Self { cluster, clock, entropy, identity }
     }
 
-    /// Writes a plan's objects in the order of its DAG and waits until every stage has settled.
+    /// Writes a plan's objects in the order of its DAG and waits until every stage has settled. Where there
+    /// is something to write, the plan is checked against the cluster first.
     ///
     /// # Errors
-    /// [`EngineError`] when the run could not begin, was locked out, or its inventory could not be saved.
+    /// [`EngineError`] when the run could not begin, was locked out, or its inventory could not be saved;
+    /// [`EngineError::Preflight`] when the check found an error: nothing was written then.
     pub async fn deploy(
         &self,
         plan: &Plan,
@@ -103,20 +110,37 @@ impl Engine {
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let Some((catalog, lock, namespace)) =
-            run.attend(self.take_lock(&run.tools(), plan, true), emitter).await?
-        else {
+        let Some((catalog, lock)) = run.attend(self.take_lock(&run.tools(), plan), emitter).await? else {
             return Ok(Verdict::Cancelled);
         };
-        let Some(lock) = lock else { return Err(EngineError::Internal("no lock was taken".to_owned())) };
+        let plan = &settled(plan, &catalog);
+        let mut is_checked = options.skip_preflight;
+        let lock = if let Some(lock) = lock {
+            lock
+        } else {
+            // The lock lies in the plan's namespace, and that is still to be made: the first write.
+            let home = BTreeMap::from([(session::namespace_ref(plan.namespace()), None)]);
+            let nobody = &mut futures::future::pending();
+            if !is_checked && !begin::check(plan, &catalog, home, run, nobody, emitter).await? {
+                return Ok(Verdict::Cancelled);
+            }
+            is_checked = true;
+            let tools = run.tools();
+            let building = self.make_home(&tools, plan, &catalog);
+            let Some((lock, made)) = run.attend(building, emitter).await? else {
+                return Ok(Verdict::Cancelled);
+            };
+            if let Some(object) = made {
+                emitter.emit(EventKind::ObjectApplied { stage: None, object, change: Change::Created });
+            }
+            lock
+        };
         run.hold(&lock);
-        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
-        if let Some(object) = namespace {
-            emitter.emit(EventKind::ObjectApplied { stage: None, object, change: Change::Created });
-        }
+        let tools = run.tools();
         let result = {
             let mut lost = std::pin::pin!(lock.keep(&tools));
-            match self.begin(plan, options, sources, catalog, run, &mut lost, emitter).await {
+            let begun = self.begin(plan, options, is_checked, sources, catalog, run, &mut lost, emitter);
+            match begun.await {
                 Ok(Some(beginning)) => {
                     self.go_through(plan, options, beginning, run, &mut lost, emitter).await
                 }
@@ -163,25 +187,25 @@ impl Engine {
         }
     }
 
-    /// Asks what kinds are served and takes the plan's lock, in its namespace, which is made first when it
-    /// is missing and `make_namespace`. No lock means: there is no namespace, and so nothing to lock.
-    async fn take_lock(
+    /// Asks what kinds are served and takes the plan's lock, in its namespace. No lock means: there is no
+    /// namespace, and so nothing to lock.
+    async fn take_lock(&self, tools: &Tools, plan: &Plan) -> Result<(Catalog, Option<Lock>), EngineError> {
+        let catalog = Session::discover(tools).await?;
+        let lock = Lock::acquire(tools, &catalog, plan, &self.identity.holder, self.clock).await?;
+        Ok((catalog, lock))
+    }
+
+    /// Makes the plan's namespace, and takes the lock in it; with the namespace, when it was made here.
+    async fn make_home(
         &self,
         tools: &Tools,
         plan: &Plan,
-        make_namespace: bool,
-    ) -> Result<(Catalog, Option<Lock>, Option<ObjectRef>), EngineError> {
-        let catalog = Session::discover(tools).await?;
-        let holder = &self.identity.holder;
-        let mut lock = Lock::acquire(tools, &catalog, plan, holder, self.clock).await?;
-        let mut made = None;
-        if lock.is_none() && make_namespace {
-            if Session::ensure_namespace(tools, &catalog, plan).await? {
-                made = Some(session::namespace_ref(plan.namespace()));
-            }
-            lock = Lock::acquire(tools, &catalog, plan, holder, self.clock).await?;
-        }
-        Ok((catalog, lock, made))
+        catalog: &Catalog,
+    ) -> Result<(Lock, Option<ObjectRef>), EngineError> {
+        let made = Session::ensure_namespace(tools, catalog, plan).await?;
+        let lock = Lock::acquire(tools, catalog, plan, &self.identity.holder, self.clock).await?;
+        let lock = lock.ok_or_else(|| EngineError::Internal("no lock was taken".to_owned()))?;
+        Ok((lock, made.then(|| session::namespace_ref(plan.namespace()))))
     }
 
     /// Returns what a teardown would do. Writes nothing.
@@ -225,8 +249,7 @@ impl Engine {
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let Some((catalog, lock, _)) = run.attend(self.take_lock(&run.tools(), plan, false), emitter).await?
-        else {
+        let Some((catalog, lock)) = run.attend(self.take_lock(&run.tools(), plan), emitter).await? else {
             return Ok(Verdict::Cancelled);
         };
         // Without a namespace there is nothing of ours.
@@ -295,6 +318,16 @@ impl Engine {
         let tools = run.tools();
         let mask = Mask::keyed(self.entropy, CONFIG_ANNOTATION);
         run.quietly(diff::diff(&tools, plan, options, &mask)).await
+    }
+
+    /// Returns what is found about a plan and this cluster before anything is written. Writes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the cluster does not even tell what kinds it serves.
+    pub async fn checkup(&self, plan: &Plan) -> Result<Checkup, EngineError> {
+        let mut run = Run::new(self, futures::stream::pending());
+        let tools = run.tools();
+        run.quietly(preflight::checkup(&tools, plan)).await
     }
 
     fn run_started(&self, command: &str, plan: &Plan) -> EventKind {

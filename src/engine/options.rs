@@ -11,4 +11,6 @@ pub struct DeployOptions {
     pub max_deletions: Option<usize>,
     /// Who is asked before something goes; `None` where nobody can be, or need be.
     pub confirm: Option<Confirm>,
+    /// The plan is written without being checked against the cluster first.
+    pub skip_preflight: bool,
 }

@@ -27,6 +27,13 @@ pub(super) enum Todo {
     Write(Manner),
 }
 
+impl Prepared {
+    /// Returns true when something will be sent for it.
+    pub(super) fn is_written(&self) -> bool {
+        !matches!(self.todo, Todo::Nothing | Todo::Write(Manner::Leave))
+    }
+}
+
 /// Returns the objects of every stage, in the order of the plan.
 pub(super) fn prepare(plan: &Plan, session: &Session, secrets: &SecretContents) -> Vec<Vec<Prepared>> {
     let set = session.inventory.id();

@@ -11,7 +11,7 @@ use super::EngineError;
 use super::retry::Tools;
 use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope};
 use crate::inventory::{FIELD_MANAGER, Inventory};
-use crate::object::rule::Rule;
+pub(super) use crate::object::settles_at_once;
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::Plan;
 use crate::readiness::{StorageClass, Surroundings};
@@ -39,30 +39,6 @@ pub(super) struct Session {
     pub live: BTreeMap<ObjectRef, Object>,
     /// What the readiness rules need to know beside.
     pub surroundings: Surroundings,
-}
-
-/// Returns true for kinds that are ready as soon as they are there, unless the plan has a rule for them: of
-/// those only the metadata is read, and they are never watched.
-pub(super) fn settles_at_once(kind: &GroupKind, rules: &BTreeMap<GroupKind, Rule>) -> bool {
-    if rules.contains_key(kind) {
-        return false;
-    }
-    let kind = kind.to_string();
-    matches!(
-        kind.as_str(),
-        "ConfigMap"
-            | "Secret"
-            | "ServiceAccount"
-            | "Role.rbac.authorization.k8s.io"
-            | "RoleBinding.rbac.authorization.k8s.io"
-            | "ClusterRole.rbac.authorization.k8s.io"
-            | "ClusterRoleBinding.rbac.authorization.k8s.io"
-            | "Ingress.networking.k8s.io"
-            | "IngressClass.networking.k8s.io"
-            | "NetworkPolicy.networking.k8s.io"
-            | "StorageClass.storage.k8s.io"
-            | "PriorityClass.scheduling.k8s.io"
-    )
 }
 
 impl Session {

@@ -41,6 +41,11 @@ impl Quantity {
         }
     }
 
+    /// Returns the amount in thousandths of its unit.
+    pub fn thousandths(self) -> i128 {
+        self.0
+    }
+
     /// Returns the sum, or the largest amount there is.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

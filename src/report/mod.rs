@@ -10,6 +10,7 @@
 //!
 //! `forecast` shows what a deploy would do, before there is any event.
 
+mod findings;
 mod forecast;
 mod ink;
 mod json;
@@ -24,6 +25,7 @@ mod words;
 use std::io;
 use std::time::Duration;
 
+pub(crate) use findings::finding_text;
 pub use forecast::{Heading, forecast_lines, forecast_markdown, forecast_notices, forecast_text};
 pub(crate) use ink::Ink;
 pub use json::Json;

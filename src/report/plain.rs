@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::findings::finding_text;
 use super::forecast::{forecast_lines, forecast_notices, foreseen_headline};
 use super::words;
 use super::{Reporter, RunView};
@@ -181,6 +182,7 @@ pub(super) fn told<'a>(event: &'a EventKind, view: &RunView) -> Option<(Option<&
         }
         EventKind::ObjectKept { object, reason } => (None, format!("{object} stays: {reason}")),
         EventKind::Warned { message } => (None, format!("warning: {message}")),
+        EventKind::PreflightFound(finding) => (None, finding_text(finding)),
         EventKind::CauseFound(cause) => (Some(&cause.stage), cause_text(cause)),
         EventKind::StageFinished { stage, verdict, took_ms } => {
             (Some(stage), stage_end(stage, verdict, *took_ms, view))

@@ -1,6 +1,7 @@
 //! What is told at the end of a run: how it ended, failures first with their cause, the stages with their
 //! times, what was changed, and the next step.
 
+use super::findings::finding_text;
 use super::ink::Ink;
 use super::plain::cause_text;
 use super::view::{RunView, StageView};
@@ -29,6 +30,7 @@ pub fn summary(view: &RunView, next: &NextSteps) -> String {
         let kept = view.kept.iter().map(|(object, reason)| format!("{object} stays: {reason}"));
         parts.push(kept.collect::<Vec<_>>().join("\n"));
     }
+    parts.extend(view.found.iter().map(finding_text));
     if !view.warnings.is_empty() {
         let warnings = view.warnings.iter();
         let lines = warnings.map(|warning| format!("{} {warning}", Ink::Notice.paint("warning:")));

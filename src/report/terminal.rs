@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::findings::finding_text;
 use super::forecast::{forecast_notices, foreseen_headline};
 use super::ink::Ink;
 use super::plain::cause_text;
@@ -75,6 +76,9 @@ impl Reporter for Terminal {
             EventKind::Foreseen(forecast) if !forecast.is_nothing() => {
                 self.above.push(foreseen_headline(forecast));
                 self.above.extend(forecast_notices(forecast));
+            }
+            EventKind::PreflightFound(finding) => {
+                self.above.extend(finding_text(finding).lines().map(str::to_owned));
             }
             _ => {}
         }

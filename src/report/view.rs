@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, RunFinished, RunStarted,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Finding, Forecast, RunFinished, RunStarted,
     StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
@@ -25,6 +25,8 @@ pub struct RunView {
     pub kept: Vec<(ObjectRef, String)>,
     /// Warnings of the server and the plan.
     pub warnings: Vec<String>,
+    /// What the preflight found.
+    pub found: Vec<Finding>,
     /// The last request outside of any stage that failed and is tried again.
     pub trouble: Option<String>,
     /// Why nothing new starts any more: the strongest reason told.
@@ -132,6 +134,7 @@ impl RunView {
             },
             EventKind::ObjectKept { object, reason } => self.kept.push((object.clone(), reason.clone())),
             EventKind::Warned { message } => self.warnings.push(message.clone()),
+            EventKind::PreflightFound(finding) => self.found.push(finding.clone()),
             EventKind::CauseFound(cause) => {
                 self.change_stage(&cause.stage, |stage| stage.causes.push(cause.clone()));
             }

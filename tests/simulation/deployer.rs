@@ -56,6 +56,8 @@ pub(crate) struct Fate {
     pub(crate) bearable: bool,
     /// Another deploy runs at the same time.
     pub(crate) raced: bool,
+    /// What the program is told beside.
+    pub(crate) options: DeployOptions,
 }
 
 /// How a run ended.
@@ -209,7 +211,7 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
     // After the last interrupt there is silence, not an end.
     let interrupts = Box::pin(interrupts.chain(futures::stream::pending()));
     // How much may go is a matter of its own tests.
-    let options = DeployOptions { max_deletions: Some(usize::MAX), ..DeployOptions::default() };
+    let options = DeployOptions { max_deletions: Some(usize::MAX), ..fate.options.clone() };
     let work = async {
         match command {
             Command::Deploy => engine.deploy(plan, &options, &values, interrupts, &mut emitter).await,

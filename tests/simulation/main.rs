@@ -36,6 +36,8 @@ mod oracle;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod stories;

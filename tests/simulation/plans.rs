@@ -47,6 +47,7 @@ struct StageDraft {
     deadline: Duration,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a turn that dice take, independent of the others")]
 #[derive(Clone, Debug)]
 struct ObjectDraft {
     kind: &'static str,
@@ -58,6 +59,8 @@ struct ObjectDraft {
     with_volume: bool,
     /// A Service of a Deployment of the same name, asked by a check.
     checked: bool,
+    /// Its pods read the generated Secret.
+    reads_secret: bool,
 }
 
 impl Application {
@@ -87,7 +90,11 @@ impl Application {
             add_widgets(random, &mut stages);
         }
         let ruled = random.fork("rule").chance(500);
-        Self { stages, secret: random.chance(400), ruled }
+        let secret = random.chance(400);
+        for draft in stages.iter_mut().flat_map(|stage: &mut StageDraft| &mut stage.objects) {
+            draft.reads_secret = secret && draft.with_volume;
+        }
+        Self { stages, secret, ruled }
     }
 
     /// Returns a definition, and a widget judged by the plan's own rule.
@@ -117,6 +124,9 @@ impl Application {
             stage.objects.retain(|draft| !leaving.contains(&draft.name));
         }
         self.secret &= !random.chance(100);
+        for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects) {
+            draft.reads_secret &= self.secret;
+        }
         for draft in self.stages.iter_mut().flat_map(|stage| &mut stage.objects) {
             if random.chance(400) && draft.kind != "PersistentVolumeClaim" {
                 draft.edition += 1;
@@ -190,7 +200,16 @@ fn add_widgets(random: &mut Random, stages: &mut [StageDraft]) {
 impl ObjectDraft {
     fn of(kind: &'static str, name: String) -> Self {
         let (edition, replicas) = (1, 1);
-        Self { kind, name, edition, replicas, broken: false, with_volume: false, checked: false }
+        Self {
+            kind,
+            name,
+            edition,
+            replicas,
+            broken: false,
+            with_volume: false,
+            checked: false,
+            reads_secret: false,
+        }
     }
 
     fn random(random: &mut Random, name: String) -> Self {
@@ -203,6 +222,7 @@ impl ObjectDraft {
             broken: matches!(kind, "Deployment" | "Job") && random.chance(30),
             with_volume: random.chance(500),
             checked: false,
+            reads_secret: false,
         }
     }
 
@@ -295,7 +315,7 @@ impl ObjectDraft {
     fn template(&self, restart: &str) -> Value {
         let image = if self.broken { "broken".to_owned() } else { format!("app:{}", self.edition) };
         let mut env = vec![json!({"name": "EDITION", "value": self.edition.to_string()})];
-        if self.with_volume {
+        if self.reads_secret {
             let reference = json!({"secretKeyRef": {"name": "passwords", "key": "password"}});
             env.push(json!({"name": "PASSWORD", "valueFrom": reference}));
         }
@@ -305,6 +325,7 @@ impl ObjectDraft {
                 "restartPolicy": restart,
                 "containers": [{
                     "name": "main", "image": image, "env": env, "ports": [{"containerPort": 8000}],
+                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
                 }],
             },
         })

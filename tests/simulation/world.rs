@@ -77,8 +77,8 @@ impl World {
         EPOCH.parse::<Timestamp>().unwrap() + self.origin.elapsed()
     }
 
-    /// Puts in what a cluster has before the program comes: a storage class, and sometimes the namespace
-    /// with foreign things in it.
+    /// Puts in what a cluster has before the program comes: a storage class and nodes, and sometimes the
+    /// namespace with foreign things in it.
     fn furnish(&self, random: &mut Random) {
         let writer = Writer { agent: "somebody", manager: "kubectl-create" };
         let mut store = self.server.store();
@@ -99,6 +99,19 @@ impl World {
         });
         let kind = store.kind_of(&key);
         store.create(&writer, &kind, &key, class).unwrap();
+        for name in ["node-a", "node-b"] {
+            let key = Key {
+                group: String::new(),
+                kind: "Node".into(),
+                namespace: String::new(),
+                name: name.into(),
+            };
+            let kind = store.kind_of(&key);
+            let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}});
+            store.create(&writer, &kind, &key, node).unwrap();
+            let allocatable = json!({"cpu": "2", "memory": "4Gi", "pods": "110"});
+            store.update_status(&writer, &kind, &key, &json!({"allocatable": allocatable})).unwrap();
+        }
         if random.chance(500) {
             return;
         }
@@ -145,7 +158,7 @@ impl World {
             }
         }
         let meddled = random.chance(300);
-        Fate { weather, death, interrupts, meddled, bearable: false, raced: false }
+        Fate { weather, death, interrupts, meddled, ..Fate::default() }
     }
 
     /// Lets time pass until nothing is under way any more.

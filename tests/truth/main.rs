@@ -11,6 +11,7 @@
 //!
 //! ```text
 //! failures/*   the classes, each with a plan in a namespace of its own
+//! checkup      the same beforehand: what the doctor says
 //! recoveries   no false alarm
 //! nodes        a node goes away
 //! trial        one run: what is wanted of it, what came
@@ -25,6 +26,7 @@
 
 #![expect(clippy::print_stdout, reason = "this crate is a test")]
 
+mod checkup;
 mod evidence;
 mod failures;
 mod nodes;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     // The longest ones first: nobody waits for them alone at the end.
-    let trials = nodes::all().chain(recoveries::all()).chain(failures::all()).collect();
+    let trials = nodes::all().chain(recoveries::all()).chain(failures::all()).chain(checkup::all()).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     world::end();
     conclusion.exit_code()

@@ -44,6 +44,16 @@ pub(crate) struct Scene {
     objects: String,
     deadline: Duration,
     tidy: fn(&str) -> Seen,
+    preflight: Preflight,
+}
+
+/// Whether a deploy checks the plan against the cluster first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Preflight {
+    /// As it is meant: what is not wrong must pass.
+    Made,
+    /// What is wrong can only fail when it is written all the same.
+    Skipped,
 }
 
 /// What came of a deploy.
@@ -64,6 +74,7 @@ impl Scene {
             objects: objects.into(),
             deadline: Duration::from_secs(90),
             tidy: |_| Ok(()),
+            preflight: Preflight::Made,
         }
     }
 
@@ -72,12 +83,13 @@ impl Scene {
         format!("{PREFIX}{}", self.name)
     }
 
-    fn folder(&self) -> PathBuf {
+    /// Returns where its files are.
+    pub(crate) fn folder(&self) -> PathBuf {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth").join(self.name)
     }
 
     /// Makes what must be there before.
-    fn set_up(&self, world: &World) -> Seen {
+    pub(crate) fn set_up(&self, world: &World) -> Seen {
         let (folder, namespace) = (self.folder(), self.namespace());
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let seconds = self.deadline.as_secs();
@@ -94,7 +106,7 @@ impl Scene {
         (self.prepare)(&namespace)?;
         if let Some(earlier) = &self.earlier {
             self.write_objects(world, earlier)?;
-            let run = self.deploy(|_| Ok(()))?;
+            let run = self.deploy(Preflight::Skipped, |_| Ok(()))?;
             ensure!(run.ended.code == Some(5), "the earlier deploy did not fail: {}", run.text);
         }
         self.write_objects(world, &self.objects)
@@ -111,11 +123,14 @@ impl Scene {
     }
 
     /// Deploys with the real binary.
-    fn deploy(&self, mut attend: impl FnMut(&Event) -> Seen) -> Seen<Run> {
+    fn deploy(&self, preflight: Preflight, mut attend: impl FnMut(&Event) -> Seen) -> Seen<Run> {
         let arguments =
             ["deploy", "--plan", "plan.yaml", "--context", "sandbox", "--yes", "--output", "json"];
         let mut program = Command::new(env!("CARGO_BIN_EXE_wesago"));
         program.args(arguments).current_dir(self.folder());
+        if preflight == Preflight::Skipped {
+            program.arg("--skip-preflight");
+        }
         let ended = process::run(&mut program, |event, _| attend(event))?;
         let mut view = RunView::default();
         ended.events.iter().for_each(|event| view.apply(event));
@@ -127,8 +142,18 @@ impl Scene {
         Ok(Run { ended, text })
     }
 
+    /// Deploys with the real binary, which checks first, and returns the exit code.
+    pub(crate) fn deploy_checked(&self) -> Seen<Option<i32>> {
+        Ok(self.deploy(Preflight::Made, |_| Ok(()))?.ended.code)
+    }
+
+    /// Returns where an object is written, as it is told.
+    pub(crate) fn place_of(&self, reference: &str) -> Option<String> {
+        line_of(&self.objects, reference).map(|line| format!("{FILE}:{line}"))
+    }
+
     /// Begins the removal of what was there; nobody waits for its end.
-    fn clear(&self) -> Seen {
+    pub(crate) fn clear(&self) -> Seen {
         (self.tidy)(&self.namespace())?;
         let before = self.folder().join("before.yaml");
         let before = before.to_string_lossy();
@@ -142,7 +167,7 @@ impl Scene {
         judge: impl FnOnce(&'static World, &Run) -> Seen,
     ) -> Seen {
         let world = world()?;
-        let result = self.set_up(world).and_then(|()| self.deploy(attend)).and_then(|run| {
+        let result = self.set_up(world).and_then(|()| self.deploy(self.preflight, attend)).and_then(|run| {
             judge(world, &run).map_err(|seen| {
                 let Run { ended, text } = &run;
                 let wall = ended.wall.as_secs_f64();
@@ -203,8 +228,9 @@ pub(crate) struct Failure {
 impl Failure {
     /// Returns a deploy of `objects` that fails for good, within seconds of `evidence`.
     pub(crate) fn new(name: &'static str, objects: impl Into<String>, evidence: Evidence) -> Self {
+        let scene = Scene { preflight: Preflight::Skipped, ..Scene::new(name, objects) };
         Self {
-            scene: Scene::new(name, objects),
+            scene,
             evidence,
             limit: Limit::Permanent,
             culprit: "Deployment/web",
@@ -284,6 +310,11 @@ impl Failure {
     /// Returns the trial's name.
     pub(crate) fn name(&self) -> &'static str {
         self.scene.name
+    }
+
+    /// Returns what is deployed, in a namespace of another name, and the object that is to blame.
+    pub(crate) fn elsewhere(self, name: &'static str) -> (Scene, &'static str) {
+        (Scene { name, ..self.scene }, self.culprit)
     }
 
     /// Deploys, and holds what came against what was wanted.

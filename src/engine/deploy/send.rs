@@ -8,12 +8,11 @@ use super::{Deploy, Done};
 use crate::cluster::Start;
 use crate::engine::around;
 use crate::engine::explain::{Puzzle, Unready, explain};
-use crate::engine::session::settles_at_once;
 use crate::engine::stage::Tracked;
 use crate::engine::tasks::pause_after_check;
 use crate::engine::vigil::makes_pods;
 use crate::event::Verdict;
-use crate::object::Object;
+use crate::object::{Object, settles_at_once};
 use crate::plan::{Check, StageIdx};
 
 impl Deploy<'_, '_> {

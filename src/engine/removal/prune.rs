@@ -16,9 +16,9 @@ use crate::engine::emitter::Emitter;
 use crate::engine::options::DeployOptions;
 use crate::engine::retry::Tools;
 use crate::engine::run::Run;
-use crate::engine::session::{Session, ask, list_all, settles_at_once};
+use crate::engine::session::{Session, ask, list_all};
 use crate::event::{CancelReason, Verdict};
-use crate::object::{GroupKind, Object, ObjectRef};
+use crate::object::{GroupKind, Object, ObjectRef, settles_at_once};
 use crate::plan::Plan;
 
 /// Removes what has left the plan, after everything else has succeeded.

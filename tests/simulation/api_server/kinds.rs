@@ -20,14 +20,16 @@ pub(crate) struct Kind {
 /// Group, version, kind, plural, namespaced, with a generation.
 type Row = (&'static str, &'static str, &'static str, &'static str, bool, bool);
 
-const BUILT_IN: [Row; 26] = [
+const BUILT_IN: [Row; 30] = [
     ("", "v1", "ConfigMap", "configmaps", true, false),
     ("", "v1", "Event", "events", true, false),
+    ("", "v1", "LimitRange", "limitranges", true, false),
     ("", "v1", "Namespace", "namespaces", false, false),
     ("", "v1", "Node", "nodes", false, false),
     ("", "v1", "PersistentVolume", "persistentvolumes", false, false),
     ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, false),
     ("", "v1", "Pod", "pods", true, true),
+    ("", "v1", "ResourceQuota", "resourcequotas", true, false),
     ("", "v1", "Secret", "secrets", true, false),
     ("", "v1", "Service", "services", true, false),
     ("", "v1", "ServiceAccount", "serviceaccounts", true, false),
@@ -42,10 +44,12 @@ const BUILT_IN: [Row; 26] = [
     ("batch", "v1", "Job", "jobs", true, true),
     ("coordination.k8s.io", "v1", "Lease", "leases", true, false),
     ("networking.k8s.io", "v1", "Ingress", "ingresses", true, true),
+    ("networking.k8s.io", "v1", "IngressClass", "ingressclasses", false, true),
     ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", true, true),
     ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, true),
     ("rbac.authorization.k8s.io", "v1", "Role", "roles", true, false),
     ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", true, false),
+    ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, true),
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", false, false),
 ];
 

@@ -2,7 +2,7 @@
 //! real server is held to one by the conformance tests.
 //!
 //! ```text
-//! request ─▶ path ─▶ discovery | read (get, list, watch) | write (create, apply, update, delete)
+//! request ─▶ path ─▶ discovery | rules | read (get, list, watch) | write (create, apply, update, delete)
 //!                                   ▲                         │ lifecycle, fields, schema
 //!                                   └──── store: history ◀────┘
 //! ```
@@ -14,6 +14,7 @@ mod kinds;
 mod lifecycle;
 mod path;
 mod read;
+mod rules;
 mod schema;
 mod store;
 mod write;
@@ -91,6 +92,11 @@ impl ApiServer {
         let target = Target::of(&request.path, &self.store().kinds);
         match target {
             Target::Nothing => Err(Refusal::no_such_path()),
+            Target::Version => Ok(Answer::Json(200, rules::version())),
+            Target::Rules if request.method == Method::POST => {
+                Ok(Answer::Json(201, rules::review(&request.body, &self.store().rules)))
+            }
+            Target::Rules => Err(Refusal::method_not_allowed()),
             Target::Discovery { core } => {
                 Ok(Answer::Json(200, discovery::document(&self.store().kinds, core)))
             }
@@ -141,6 +147,7 @@ impl ApiServer {
             namespace,
             labels: query.selector("labelSelector"),
             fields: query.selector("fieldSelector"),
+            without_fields: query.excluded("fieldSelector"),
             metadata_only: request.accept.contains("as=PartialObjectMetadata"),
         };
         if query.get("watch") == Some("true") {

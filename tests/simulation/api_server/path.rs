@@ -23,9 +23,15 @@ impl Query {
         self.get(name)?.parse().ok()
     }
 
-    /// Returns a selector of the form `a=b,c=d`.
+    /// Returns the terms `a!=b` of a selector.
+    pub(crate) fn excluded(&self, name: &str) -> Vec<(String, String)> {
+        let terms = self.get(name).unwrap_or_default().split(',').filter_map(|term| term.split_once("!="));
+        terms.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Returns the terms `a=b` of a selector.
     pub(crate) fn selector(&self, name: &str) -> Vec<(String, String)> {
-        let terms = self.get(name).unwrap_or_default().split(',').filter(|term| !term.is_empty());
+        let terms = self.get(name).unwrap_or_default().split(',').filter(|term| !term.contains("!="));
         terms
             .filter_map(|term| term.split_once('='))
             .map(|(key, value)| (key.to_owned(), value.trim_start_matches('=').to_owned()))
@@ -36,6 +42,8 @@ impl Query {
 /// What an address names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
+    Version,
+    Rules,
     Discovery { core: bool },
     Collection { kind: Kind, namespace: Option<String> },
     Object { kind: Kind, key: Key, subresource: String, rest: String },
@@ -47,6 +55,8 @@ impl Target {
     pub(crate) fn of(path: &str, kinds: &[Kind]) -> Self {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (group, version, rest) = match parts.as_slice() {
+            ["version"] => return Self::Version,
+            ["apis", "authorization.k8s.io", "v1", "selfsubjectrulesreviews"] => return Self::Rules,
             ["api"] => return Self::Discovery { core: true },
             ["apis"] => return Self::Discovery { core: false },
             ["api", version, rest @ ..] => ("", *version, rest),

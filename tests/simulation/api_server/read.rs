@@ -24,6 +24,7 @@ pub(crate) struct Selection {
     pub(crate) namespace: Option<String>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) fields: Vec<(String, String)>,
+    pub(crate) without_fields: Vec<(String, String)>,
     pub(crate) metadata_only: bool,
 }
 
@@ -40,7 +41,9 @@ impl Selection {
             let pointer = format!("/{}", path.replace('.', "/"));
             object.pointer(&pointer).and_then(Value::as_str).unwrap_or_default() == value
         };
-        self.labels.iter().all(label) && self.fields.iter().all(field)
+        self.labels.iter().all(label)
+            && self.fields.iter().all(field)
+            && !self.without_fields.iter().any(field)
     }
 }
 

@@ -51,4 +51,7 @@ claims! {
     reading::a_watch_tells_every_change => simulated_watch, real_watch;
     reading::a_watch_from_long_ago_has_expired => simulated_expired, real_expired;
     reading::discovery_tells_the_kinds => simulated_discovery, real_discovery;
+    reading::the_server_tells_of_itself => simulated_version, real_version;
+    reading::rules_tell_what_one_may_do => simulated_rules, real_rules;
+    reading::what_a_field_is_not_selects_too => simulated_exclusion, real_exclusion;
 }

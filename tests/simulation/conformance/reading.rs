@@ -140,3 +140,41 @@ pub(super) async fn discovery_tells_the_kinds(peer: Arc<Peer>) {
         assert!(served.contains(&row), "{row:?}");
     }
 }
+
+/// `/version` has the two numbers as texts, and a name.
+pub(super) async fn the_server_tells_of_itself(peer: Arc<Peer>) {
+    let version = peer.get("/version").await.expect(200);
+    assert_eq!(version["major"], "1");
+    let minor = version["minor"].as_str().unwrap().trim_end_matches('+');
+    assert!(minor.parse::<u32>().unwrap() >= 30, "{version}");
+    assert!(version["gitVersion"].as_str().unwrap().starts_with("v1."), "{version}");
+}
+
+/// A `SelfSubjectRulesReview` is answered with the rules, and stored nowhere: an administrator's have stars.
+pub(super) async fn rules_tell_what_one_may_do(peer: Arc<Peer>) {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": peer.namespace},
+    });
+    let uri = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let answer = peer.send(http::Method::POST, uri, "application/json", &review).await.expect(201);
+    assert_eq!(answer["status"]["incomplete"], false);
+    let rules = answer["status"]["resourceRules"].as_array().unwrap();
+    let has_star =
+        |rule: &Value, list: &str| rule[list].as_array().is_some_and(|all| all.contains(&"*".into()));
+    let of_all = |rule: &Value| ["verbs", "apiGroups", "resources"].iter().all(|list| has_star(rule, list));
+    assert!(rules.iter().any(of_all), "{answer}");
+}
+
+/// A field selector may say what a field must not be; pods have a phase from the start.
+pub(super) async fn what_a_field_is_not_selects_too(peer: Arc<Peer>) {
+    for name in ["a", "b"] {
+        make(&peer, name, "yes").await;
+    }
+    let uri =
+        format!("{}?labelSelector=mark%3Dyes&fieldSelector=metadata.name%21%3Da", peer.path("v1/configmaps"));
+    let rest = peer.get(&uri).await.expect(200);
+    let names: Vec<&Value> =
+        rest["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
+    assert_eq!(names, ["b"]);
+}

@@ -5,6 +5,7 @@ mod ends;
 mod foresight;
 mod order;
 mod ownership;
+mod preflight;
 mod repeat;
 mod secrets;
 mod truth;
@@ -44,6 +45,7 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         order::check,
         truth::check,
         ownership::check,
+        preflight::check,
         repeat::check,
         secrets::check,
         foresight::check,
@@ -68,10 +70,14 @@ impl Evidence {
         })
     }
 
-    /// Returns the requests of a run that change something; a dry run does not.
+    /// Returns the requests of a run that change something. A dry run does not; and a review is a question,
+    /// though it is a POST.
     fn writes(&self, run: RunId) -> impl Iterator<Item = (usize, &Request)> {
-        let is_write =
-            |request: &Request| request.method != http::Method::GET && !request.query.contains("dryRun=All");
+        let is_write = |request: &Request| {
+            request.method != http::Method::GET
+                && !request.query.contains("dryRun=All")
+                && !request.path.ends_with("reviews")
+        };
         self.requests(run).filter(move |(_, request)| is_write(request))
     }
 

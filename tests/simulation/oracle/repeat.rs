@@ -9,6 +9,7 @@ use wesago::inventory::PART_OF;
 use wesago::plan::StageIdx;
 
 use super::ownership::{labelled, members};
+use super::preflight::is_preflight;
 use super::truth::holds;
 use super::{Evidence, is_peaceful, key_of};
 use crate::api_server::Key;
@@ -137,6 +138,10 @@ fn idle(evidence: &Evidence, run: &Run) -> Vec<String> {
             format!("idempotence: run {}: {} {} was sent again", run.id, request.method, request.path)
         })
         .collect();
+    let asked = evidence.requests(run.id).filter(|(_, request)| is_preflight(request));
+    broken.extend(asked.map(|(_, request)| {
+        format!("idempotence: run {}: {} was asked with nothing to write", run.id, request.path)
+    }));
     let changed = evidence.commits(run.id).filter(|commit| commit.key.kind != "Lease");
     broken.extend(changed.map(|commit| format!("idempotence: run {}: {} was changed", run.id, commit.key)));
     broken

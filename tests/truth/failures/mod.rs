@@ -12,9 +12,24 @@ mod storage;
 
 use libtest_mimic::Trial;
 
+use crate::trial::Failure;
+
+/// Returns the failure of this name.
+pub(crate) fn named(name: &str) -> Option<Failure> {
+    groups().into_iter().flat_map(|(_, failures)| failures).find(|failure| failure.name() == name)
+}
+
 /// Returns all of them as tests; those that take longest first.
 pub(crate) fn all() -> impl Iterator<Item = Trial> {
-    let groups = [
+    groups().into_iter().flat_map(|(group, failures)| {
+        failures.into_iter().map(move |failure| {
+            Trial::test(format!("{group}::{}", failure.name()), move || Ok(failure.prove()?))
+        })
+    })
+}
+
+fn groups() -> [(&'static str, Vec<Failure>); 8] {
+    [
         ("storage", storage::all()),
         ("programs", programs::all()),
         ("placement", placement::all()),
@@ -23,10 +38,5 @@ pub(crate) fn all() -> impl Iterator<Item = Trial> {
         ("kinds", kinds::all()),
         ("jobs", jobs::all()),
         ("settings", settings::all()),
-    ];
-    groups.into_iter().flat_map(|(group, failures)| {
-        failures.into_iter().map(move |failure| {
-            Trial::test(format!("{group}::{}", failure.name()), move || Ok(failure.prove()?))
-        })
-    })
+    ]
 }

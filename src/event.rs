@@ -38,6 +38,10 @@ pub enum EventKind {
     RunStarted(RunStarted),
     /// What the deploy is about to do; nothing is written yet.
     Foreseen(Forecast),
+    /// Another run holds the plan's lock, and it is waited for.
+    LockAwaited(LockAwaited),
+    /// A run before this one did not come to its end; this one goes on from what the cluster holds.
+    InterruptionFound(InterruptionFound),
     /// The last need of a stage has settled; its objects are being written.
     StageStarted {
         /// The stage.
@@ -127,6 +131,35 @@ pub enum EventKind {
     /// An event of a newer version.
     #[serde(other)]
     Unknown,
+}
+
+/// Whose lock is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockAwaited {
+    /// User, host, process and run.
+    pub holder: String,
+    /// The short name of the run; may be empty.
+    pub run: String,
+    /// Its command, such as `deploy`; may be empty.
+    pub command: String,
+    /// How long it has held the lock, as far as both clocks agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_ms: Option<u64>,
+    /// How long it is waited for, at most.
+    pub at_most_ms: u64,
+}
+
+/// The run before this one, which was interrupted, as its lock tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterruptionFound {
+    /// The short name of the run.
+    pub run: String,
+    /// Its command, such as `deploy`.
+    pub command: String,
+    /// The stages that were under way when it was last heard of.
+    pub stages: Vec<StageId>,
+    /// How long ago that was, as far as both clocks agree.
+    pub ago_ms: u64,
 }
 
 /// Why an object of a stage is not ready: from the object down to the line to fix.

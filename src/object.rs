@@ -21,7 +21,7 @@ pub use quantity::Quantity;
 /// One Kubernetes object: JSON with an `apiVersion`, a `kind` and a `metadata.name`.
 ///
 /// The three are checked once, at construction; whoever holds an `Object` can rely on them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Object(Value);
 

@@ -87,6 +87,7 @@ fn help_names_the_commands_and_every_exit_code() {
       diff      Show what a deploy would do, field by field, and write nothing
       status    Show what is there, whether it is ready, and what somebody else has touched
       teardown  Remove in reverse order; volumes and generated secrets stay unless --delete-data
+      unlock    Take the lock from a run that is stuck, or that died somewhere else
       render    Print the objects as they would be sent, without asking a cluster
       graph     Print the stages and what each waits for
       help      Print this message or the help of the given subcommand(s)
@@ -130,6 +131,8 @@ fn help_of_deploy() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and namespaces that left the plan, too
+          --wait-lock <TIME>   Wait so long for a lock that another run holds, such as 5m [default: do
+                               not wait]
           --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]
@@ -172,6 +175,8 @@ fn help_of_teardown() {
                                terminal]
           --kubeconfig <FILE>  The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
           --delete-data        Remove volumes, generated secrets and the namespace too
+          --wait-lock <TIME>   Wait so long for a lock that another run holds, such as 5m [default: do
+                               not wait]
           --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>    What to write on standard output [default: text] [possible values: text,
                                json]

@@ -1,8 +1,10 @@
 //! The command line as typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use super::exit::EXIT_CODES;
 
@@ -33,6 +35,9 @@ pub(crate) enum Command {
     /// Remove in reverse order; volumes and generated secrets stay unless --delete-data
     #[command(after_help = EXIT_CODES)]
     Teardown(Teardown),
+    /// Take the lock from a run that is stuck, or that died somewhere else
+    #[command(after_help = EXIT_CODES)]
+    Unlock(Unlock),
     /// Print the objects as they would be sent, without asking a cluster
     Render(Render),
     /// Print the stages and what each waits for
@@ -82,6 +87,22 @@ pub(crate) struct RunArguments {
     pub(super) verbose: bool,
 }
 
+/// What a run does while another one has the lock.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct WaitArguments {
+    /// Wait so long for a lock that another run holds, such as 5m [default: do not wait]
+    #[arg(long, value_name = "TIME", value_parser = waiting_time, default_value = "0s", hide_default_value = true)]
+    pub(super) wait_lock: Duration,
+}
+
+/// Reads a time to wait, such as `90s` or `1h 30m`, up to a day.
+fn waiting_time(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(86_400);
+    let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| *time <= MOST)
+        .ok_or_else(|| "write a number with its unit, `90s`, `5m` or `1h 30m`, of a day at most".to_owned())
+}
+
 /// `wesago deploy`
 #[derive(Args, Debug)]
 pub(crate) struct Deploy {
@@ -92,6 +113,8 @@ pub(crate) struct Deploy {
     /// Remove volumes, generated secrets and namespaces that left the plan, too
     #[arg(long)]
     pub(super) delete_data: bool,
+    #[command(flatten)]
+    pub(super) wait: WaitArguments,
     #[command(flatten)]
     pub(super) run: RunArguments,
 }
@@ -137,7 +160,24 @@ pub(crate) struct Teardown {
     #[arg(long)]
     pub(super) delete_data: bool,
     #[command(flatten)]
+    pub(super) wait: WaitArguments,
+    #[command(flatten)]
     pub(super) run: RunArguments,
+}
+
+/// `wesago unlock`
+#[derive(Args, Debug)]
+pub(crate) struct Unlock {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Take the lock even from a run that is seen to be alive; it stops then
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 /// `wesago render`

@@ -16,7 +16,8 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
-    let options = DeployOptions { delete_data: arguments.delete_data };
+    let (delete_data, wait_lock) = (arguments.delete_data, arguments.wait.wait_lock);
+    let options = DeployOptions { delete_data, wait_lock };
     let verdict = ready.engine.deploy(plan, &options, &ProcessSecrets, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))
 }

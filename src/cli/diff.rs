@@ -16,7 +16,7 @@ use crate::report::{Heading, forecast_markdown, forecast_text};
 pub(super) async fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> {
     let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
     let plan = &ready.loaded.composed.plan;
-    let options = DeployOptions { delete_data: arguments.delete_data };
+    let options = DeployOptions { delete_data: arguments.delete_data, ..DeployOptions::default() };
     let forecast = ready.engine.diff(plan, &options).await?;
     let heading = Heading { plan: plan.name(), context: &ready.context_name };
     match arguments.output {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::lock;
 use crate::engine::EngineError;
 use crate::event::{CancelReason, Verdict};
 
@@ -19,6 +20,10 @@ Exit codes:
   8    locked by another deploy
   130  interrupted (Ctrl-C)
   143  terminated";
+
+/// What to do after a mistake of the program itself.
+pub(crate) const OWN_MISTAKE: &str = "this is a mistake in wesago, not in the plan: please report the lines above; \
+    the same command again goes on from what the cluster holds";
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,17 +184,18 @@ impl From<EngineError> for Failure {
                 ))
             }
             EngineError::NotConfirmed => failure(Exit::Usage),
-            EngineError::Locked { since, .. } => {
+            EngineError::Locked(lock) => {
                 let mut failure = failure(Exit::Locked);
-                if let Some(since) = since {
-                    failure.causes.push(format!("it has held the lock since {since}, and is alive"));
-                }
-                failure.hint("wait until it is done, and try again")
+                failure.causes.extend(lock::claim(lock));
+                failure.hint(
+                    "`--wait-lock 5m` waits for it; `wesago unlock` takes the lock from a run that is stuck",
+                )
             }
             EngineError::LockLost { .. } => {
                 failure(Exit::Locked).hint("deploy again: it goes on from what the cluster holds")
             }
             EngineError::Internal(_) => failure(Exit::Internal),
+            EngineError::Panicked { .. } => failure(Exit::Internal).hint(OWN_MISTAKE),
         }
     }
 }
@@ -198,7 +204,7 @@ impl From<EngineError> for Failure {
 mod tests {
     use super::{EXIT_CODES, Exit, Failure};
     use crate::cluster::ApiError;
-    use crate::engine::EngineError;
+    use crate::engine::{EngineError, LockState};
     use crate::event::{CancelReason, Verdict};
     use crate::object::ObjectRef;
 
@@ -247,6 +253,32 @@ mod tests {
           caused by: ConfigMap/a has left the plan
           caused by: ConfigMap/b has left the plan
         hint: is it the right plan for this cluster? `--max-deletions 2` lets them go
+        ");
+    }
+
+    #[test]
+    fn a_locked_plan_is_told_with_its_holder_and_both_ways_on() {
+        let lock = LockState {
+            holder: "bob@build/42/81b2c3".into(),
+            run: "81b2c3".into(),
+            command: "deploy".into(),
+            since: "2026-11-26T12:00:00Z".parse().ok(),
+            held_for: Some(std::time::Duration::from_secs(252)),
+            ..LockState::default()
+        };
+        insta::assert_snapshot!(Failure::from(EngineError::Locked(Box::new(lock))).render(), @"
+        error: the plan is locked by bob@build/42/81b2c3
+          caused by: its deploy, run 81b2c3, has held the lock for 4m, since 2026-11-26T12:00:00Z, and is alive
+        hint: `--wait-lock 5m` waits for it; `wesago unlock` takes the lock from a run that is stuck
+        ");
+    }
+
+    #[test]
+    fn a_mistake_of_the_program_is_told_calmly() {
+        let error = EngineError::Panicked { run: "7f3a90".into(), cause: "index out of bounds".into() };
+        insta::assert_snapshot!(Failure::from(error).render(), @"
+        error: internal error in run 7f3a90: index out of bounds
+        hint: this is a mistake in wesago, not in the plan: please report the lines above; the same command again goes on from what the cluster holds
         ");
     }
 

@@ -2,12 +2,14 @@
 //! Here, and only here, the outside world enters (`context`) and text leaves.
 
 mod arguments;
+mod confirm;
 mod context;
 mod deploy;
 mod diff;
 mod exit;
 mod graph;
 mod load;
+mod lock;
 mod output;
 mod render;
 mod reports;
@@ -15,6 +17,10 @@ mod session;
 mod signals;
 mod status;
 mod teardown;
+mod unlock;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
 
@@ -34,15 +40,39 @@ pub fn run() -> Exit {
         }
     };
     output::choose_colours(arguments.color);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(&arguments)),
-        Err(cause) => Err(Failure::new(Exit::Internal, "the runtime does not start").caused_by(&cause)),
-    };
+    let result = calmly(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(dispatch(&arguments)),
+            Err(cause) => Err(Failure::new(Exit::Internal, "the runtime does not start").caused_by(&cause)),
+        }
+    });
     result.unwrap_or_else(|failure| {
         output::complain(&failure.render());
         failure.exit
     })
+}
+
+/// Runs the program so that a mistake of its own ends it as any other failure does: everything is dropped
+/// in order, which gives the terminal back, and the place is told instead of a trace.
+fn calmly(program: impl FnOnce() -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+    let place = Arc::new(Mutex::new(None));
+    let noted = Arc::clone(&place);
+    panic::set_hook(Box::new(move |panic| {
+        if let Ok(mut place) = noted.lock() {
+            // A later one is what the first has led to.
+            let _first = place.get_or_insert_with(|| panic.to_string().replace('\n', " "));
+        }
+    }));
+    let result = panic::catch_unwind(AssertUnwindSafe(program));
+    let _hook = panic::take_hook();
+    let place = place.lock().ok().and_then(|mut place| place.take());
+    let mut result = result
+        .unwrap_or_else(|_| Err(Failure::new(Exit::Internal, "internal error").hint(exit::OWN_MISTAKE)));
+    if let (Err(failure), Some(place)) = (&mut result, place) {
+        failure.causes.push(place);
+    }
+    result
 }
 
 async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -52,7 +82,32 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Diff(diff) => Box::pin(diff::run(diff, &context)).await,
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
+        Command::Unlock(unlock) => unlock::run(unlock, &context).await,
         Command::Render(render) => render::run(render, output::stderr_is_coloured()),
         Command::Graph(graph) => graph::run(graph, output::stderr_is_coloured()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, Failure, calmly};
+
+    #[test]
+    fn a_mistake_ends_the_program_with_1_and_its_place() {
+        let result = calmly(|| {
+            let nothing: [u8; 0] = [];
+            let index = std::env::args().count();
+            Err(Failure::new(Exit::Usage, nothing[index].to_string()))
+        });
+        let failure = result.unwrap_err();
+        assert_eq!(failure.exit, Exit::Internal);
+        let [place] = failure.causes.as_slice() else { panic!("{failure:?}") };
+        assert!(place.starts_with("panicked at src/cli/mod.rs:"), "{place}");
+        assert!(place.contains("index out of bounds"), "{place}");
+    }
+
+    #[test]
+    fn an_ordinary_end_is_passed_on() {
+        assert_eq!(calmly(|| Ok(Exit::Differences)).unwrap(), Exit::Differences);
     }
 }

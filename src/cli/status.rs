@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::arguments::{Output, Status};
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::lock;
 use super::output::print;
 use super::session::{Ready, open};
 use super::signals::cancels;
 use crate::engine::{Drift, Since, StatusRow, Watched};
 use crate::readiness::Readiness;
-use crate::report::{Ink, cut, padded, readiness_words, width};
+use crate::report::{Ink, age as age_words, cut, padded, readiness_words, width};
 
 /// The most columns of one value.
 const VALUE_WIDTH: usize = 60;
@@ -23,14 +24,20 @@ pub(super) async fn run(arguments: &Status, context: &Context) -> Result<Exit, F
     if arguments.watch {
         return watch(arguments, context, &ready).await;
     }
-    let rows = ready.engine.status(&ready.loaded.composed.plan).await?;
+    let plan = &ready.loaded.composed.plan;
+    let rows = ready.engine.status(plan).await?;
+    let lock = ready.engine.lock(plan).await?;
     let now = context.clock.now();
     let (all_current, drifted) = (rows.iter().all(is_current), rows.iter().any(is_drifted));
     match arguments.output {
-        Output::Text => print(&page(&rows, now))?,
+        Output::Text => {
+            let lock = lock.as_ref().map_or_else(String::new, |lock| format!("{}\n", lock::line(lock)));
+            print(&(page(&rows, now) + &lock))?;
+        }
         Output::Json => {
             let rows: Vec<Value> = rows.iter().map(|row| document(row, now)).collect();
-            let document = json!({"ready": all_current, "drifted": drifted, "objects": rows});
+            let lock = lock.as_ref().map(lock::document);
+            let document = json!({"ready": all_current, "drifted": drifted, "objects": rows, "lock": lock});
             print(&format!("{document:#}\n"))?;
         }
     }
@@ -144,7 +151,7 @@ fn field_text(drift: &Drift, now: Timestamp) -> String {
     };
     let by = match (&drift.manager, drift.time) {
         (Some(manager), Some(time)) => {
-            format!("by {manager} {} ago", span(elapsed_seconds(time, now)))
+            format!("by {manager} {} ago", age_words(elapsed_seconds(time, now)))
         }
         (Some(manager), None) => format!("by {manager}"),
         (None, _) => "by nobody who left a name".to_owned(),
@@ -198,18 +205,9 @@ fn touched(row: &StatusRow) -> String {
     parts.join("; ")
 }
 
-/// Returns how long the object has been there, as kubectl says it: `45s`, `12m`, `3h`, `9d`.
+/// Returns how long the object has been there.
 fn age(row: &StatusRow, now: Timestamp) -> String {
-    seconds(row, now).map_or_else(|| "-".to_owned(), span)
-}
-
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    seconds(row, now).map_or_else(|| "-".to_owned(), age_words)
 }
 
 fn seconds(row: &StatusRow, now: Timestamp) -> Option<u64> {

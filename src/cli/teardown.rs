@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::arguments::Teardown;
+use super::confirm::confirm;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::output::complain;
 use super::reports::{conclude, reporters};
-use super::session::{Ready, open};
+use super::session::open;
 use super::signals::cancels;
-use crate::engine::{Emitter, Fate, Removal};
+use crate::engine::{Emitter, Fate, Removal, TeardownOptions};
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit, Failure> {
@@ -18,32 +19,17 @@ pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit,
     let plan = &ready.loaded.composed.plan;
     if !arguments.run.yes {
         let removal = ready.engine.removal(plan, arguments.delete_data).await?;
-        confirm(context, &ready, &removal)?;
+        complain(&overview(&removal));
+        let question = format!("to remove this from `{}`", ready.context_name);
+        confirm(context, plan.name(), &question, "nothing was removed")?;
     }
     let cancels = cancels()
         .map_err(|cause| Failure::new(Exit::Internal, "signals cannot be handled").caused_by(&cause))?;
     let mut fanout = reporters(&arguments.run, context);
     let mut emitter = Emitter::new(context.clock, &mut fanout);
-    let verdict = ready.engine.teardown(plan, arguments.delete_data, cancels, &mut emitter).await?;
+    let options = TeardownOptions { delete_data: arguments.delete_data, wait_lock: arguments.wait.wait_lock };
+    let verdict = ready.engine.teardown(plan, &options, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))
-}
-
-/// Shows what goes and what stays, and asks by the plan's name.
-fn confirm(context: &Context, ready: &Ready, removal: &Removal) -> Result<(), Failure> {
-    let plan = &ready.loaded.composed.plan;
-    complain(&overview(removal));
-    if !context.can_ask {
-        return Err(Failure::new(Exit::Usage, "nobody can be asked: this is not a terminal")
-            .hint("say `--yes` to remove without a question"));
-    }
-    let question = format!("type `{}` to remove this from `{}`: ", plan.name(), ready.context_name);
-    let answer = Context::ask(&question)
-        .map_err(|cause| Failure::new(Exit::Internal, "the terminal cannot be read").caused_by(&cause))?;
-    if answer == plan.name() {
-        Ok(())
-    } else {
-        Err(Failure::new(Exit::Usage, "not confirmed; nothing was removed"))
-    }
 }
 
 /// Returns what goes and what stays, one line an object.

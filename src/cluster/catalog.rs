@@ -23,6 +23,17 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Returns the kind of a plan's lock, which every cluster serves in this version (since 1.14).
+    pub fn lease() -> Self {
+        Self {
+            group: "coordination.k8s.io".to_owned(),
+            version: "v1".to_owned(),
+            kind: "Lease".to_owned(),
+            plural: "leases".to_owned(),
+            namespaced: true,
+        }
+    }
+
     /// Returns `apiVersion`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }

@@ -212,11 +212,15 @@ impl Cluster {
         Ok(Written { object: object(value)?, change: Change::Configured, warnings })
     }
 
-    /// Deletes an object that is still in the state seen last.
+    /// Deletes an object that is still in the state seen last; `None` when it was changed meanwhile.
     ///
     /// # Errors
-    /// As [`Cluster::delete`]; an object that was changed meanwhile counts as gone.
-    pub async fn delete_unchanged(&self, resource: &Resource, seen: &Object) -> Result<Deletion, ApiError> {
+    /// As [`Cluster::delete`].
+    pub async fn delete_unchanged(
+        &self,
+        resource: &Resource,
+        seen: &Object,
+    ) -> Result<Option<Deletion>, ApiError> {
         let preconditions =
             json!({"uid": seen.text("/metadata/uid"), "resourceVersion": seen.resource_version()});
         self.delete_if(resource, &seen.reference(), &preconditions, Propagation::Background).await
@@ -233,16 +237,19 @@ impl Cluster {
         uid: &Uid,
         propagation: Propagation,
     ) -> Result<Deletion, ApiError> {
-        self.delete_if(resource, name, &json!({"uid": uid.0}), propagation).await
+        // Another object bears its name by now: the one meant is gone.
+        let deletion = self.delete_if(resource, name, &json!({"uid": uid.0}), propagation).await;
+        deletion.map(|deletion| deletion.unwrap_or(Deletion::Gone))
     }
 
+    /// Deletes an object that fulfils the preconditions; `None` when it does not.
     async fn delete_if(
         &self,
         resource: &Resource,
         name: &ObjectRef,
         preconditions: &Value,
         propagation: Propagation,
-    ) -> Result<Deletion, ApiError> {
+    ) -> Result<Option<Deletion>, ApiError> {
         let path = resource.path(name.namespace.as_deref(), Some(&name.name));
         let policy = match propagation {
             Propagation::Foreground => "Foreground",
@@ -256,17 +263,19 @@ impl Cluster {
         let body = Some(("application/json", options.to_string()));
         match self.json(request(Method::DELETE, &path, &[], body)).await {
             // A Status for an object that went at once, the object itself while something holds it.
-            Ok((_, answer, _)) if answer["kind"] == "Status" => Ok(Deletion::Gone),
-            Ok((_, answer, _)) if answer["metadata"]["deletionTimestamp"].is_null() => Ok(Deletion::Gone),
-            Ok(_) => Ok(Deletion::Begun),
-            Err(error) if error.is_not_found() => Ok(Deletion::Gone),
+            Ok((_, answer, _)) if answer["kind"] == "Status" => Ok(Some(Deletion::Gone)),
+            Ok((_, answer, _)) if answer["metadata"]["deletionTimestamp"].is_null() => {
+                Ok(Some(Deletion::Gone))
+            }
+            Ok(_) => Ok(Some(Deletion::Begun)),
+            Err(error) if error.is_not_found() => Ok(Some(Deletion::Gone)),
             // "the UID in the precondition (…) does not match" (apiserver registry/rest/delete.go), or, in a
             // race, "Precondition failed: UID in precondition: …" (storage/interfaces.go); the same two of
             // the resource version.
             Err(ApiError::Refused(refusal))
                 if refusal.code == 409 && refusal.message.contains("precondition") =>
             {
-                Ok(Deletion::Gone)
+                Ok(None)
             }
             Err(error) => Err(error),
         }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
-use crate::event::{ChangeCounts, Event, EventKind};
+use crate::event::{ChangeCounts, Event, EventKind, Verdict};
 use crate::plan::StageId;
 use crate::report::Fanout;
 
@@ -17,13 +19,16 @@ pub struct Emitter<'r> {
     is_paused: bool,
     /// When each stage started, since the start of the run.
     started: BTreeMap<StageId, Duration>,
+    /// The stages that have begun and are not at an end of their own: one that was cancelled stays.
+    under_way: watch::Sender<Vec<StageId>>,
 }
 
 impl<'r> Emitter<'r> {
     /// Returns an emitter whose first event has number 0.
     pub fn new(clock: Clock, reporters: &'r mut Fanout) -> Self {
         let (changes, started) = (ChangeCounts::default(), BTreeMap::new());
-        Self { clock, next: 0, reporters, changes, is_paused: false, started }
+        let under_way = watch::Sender::default();
+        Self { clock, next: 0, reporters, changes, is_paused: false, started, under_way }
     }
 
     /// Stamps one event and hands it on.
@@ -34,6 +39,10 @@ impl<'r> Emitter<'r> {
             EventKind::ObjectKept { .. } => self.changes.kept += 1,
             EventKind::StageStarted { stage } => {
                 self.started.insert(stage.clone(), self.clock.elapsed());
+                self.under_way.send_modify(|stages| stages.push(stage.clone()));
+            }
+            EventKind::StageFinished { stage, verdict, .. } if *verdict != Verdict::Cancelled => {
+                self.under_way.send_modify(|stages| stages.retain(|other| other != stage));
             }
             _ => {}
         }
@@ -66,12 +75,18 @@ impl<'r> Emitter<'r> {
         self.started.get(stage).map_or(0, |started| millis(self.clock.elapsed().saturating_sub(*started)))
     }
 
+    /// Returns the stages under way, as they change.
+    pub fn under_way(&self) -> watch::Receiver<Vec<StageId>> {
+        self.under_way.subscribe()
+    }
+
     /// Returns what was changed so far.
     pub fn changes(&self) -> ChangeCounts {
         self.changes
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// Returns whole milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,6 @@
 //! What keeps a command from doing its work.
 
-use jiff::Timestamp;
-
+use super::LockState;
 use crate::cluster::ApiError;
 use crate::inventory::NotOurs;
 use crate::object::ObjectRef;
@@ -44,13 +43,8 @@ pub enum EngineError {
     #[error("not confirmed; nothing was written")]
     NotConfirmed,
     /// Another run holds the plan's lock.
-    #[error("the plan is locked by {holder}")]
-    Locked {
-        /// Who.
-        holder: String,
-        /// Since when, by the holder's clock.
-        since: Option<Timestamp>,
-    },
+    #[error("the plan is locked by {}", .0.holder)]
+    Locked(Box<LockState>),
     /// The lock was lost on the way; nothing was written after that.
     #[error("the run stopped: {why}")]
     LockLost {
@@ -60,10 +54,44 @@ pub enum EngineError {
     /// The program contradicts itself.
     #[error("internal error: {0}")]
     Internal(String),
+    /// The program's own code failed in the middle of a run; its lock was given back.
+    #[error("internal error in run {run}: {cause}")]
+    Panicked {
+        /// The short name of the run.
+        run: String,
+        /// What it said.
+        cause: String,
+    },
 }
 
 impl EngineError {
     pub(super) fn request(request: String, error: ApiError) -> Self {
         Self::Request { request, error: Box::new(error) }
+    }
+
+    pub(super) fn locked(lock: LockState) -> Self {
+        Self::Locked(Box::new(lock))
+    }
+
+    /// Returns the error of what an interrupt has ended.
+    pub(super) fn interruption() -> Self {
+        Self::request("go on".to_owned(), ApiError::Interrupted)
+    }
+
+    /// Returns the error with its causes on one line.
+    pub(super) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+
+    /// Returns true when an interrupt, and nothing else, ended the work.
+    pub(super) fn is_interruption(&self) -> bool {
+        matches!(self, Self::Request { error, .. } if **error == ApiError::Interrupted)
     }
 }

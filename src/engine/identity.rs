@@ -25,12 +25,13 @@ pub struct Holder {
 }
 
 /// What is known of the life of another process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Life {
     /// It runs where this one runs.
     Alive,
     /// It ran where this one runs, and is gone.
     Dead,
-    /// It runs, or ran, somewhere else.
+    /// It runs, or ran, somewhere else, or it is stopped.
+    #[default]
     Unknown,
 }

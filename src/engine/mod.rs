@@ -2,8 +2,8 @@
 //! allows, listens to what the cluster says, and tells everything as events.
 //!
 //! ```text
-//! deploy:    session ▶ namespace, inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
-//! teardown:  session ▶ the DAG turned round: delete, wait until gone ▶ inventory
+//! deploy:    lock ▶ session ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune ▶ lock given back
+//! teardown:  lock ▶ session ▶ the DAG turned round: delete, wait until gone ▶ inventory ▶ lock given back
 //! status:    session ▶ assess
 //! diff:      session ▶ dry runs of what is not proven equal
 //! ```
@@ -15,6 +15,7 @@ mod drift;
 mod emitter;
 mod error;
 mod explain;
+mod frame;
 mod identity;
 mod lock;
 mod options;
@@ -28,6 +29,7 @@ mod session;
 mod stage;
 mod survey;
 mod tasks;
+mod unlock;
 mod vigil;
 mod watching;
 
@@ -37,10 +39,12 @@ pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
 pub use identity::{Holder, Life, RunIdentity};
-pub use options::DeployOptions;
+pub use lock::{Interruption, LockState};
+pub use options::{DeployOptions, TeardownOptions};
 pub use removal::{Fate, Keep, Removal};
 pub use secrets::SecretSources;
 pub use survey::StatusRow;
+pub use unlock::Unlocking;
 pub use watching::Watched;
 
 use crate::clock::Clock;
@@ -48,13 +52,11 @@ use crate::cluster::{Catalog, Cluster};
 use crate::compose::CONFIG_ANNOTATION;
 use crate::difference::Mask;
 use crate::entropy::Entropy;
-use crate::event::{
-    CancelReason, EventKind, Forecast, RunFinished, RunStarted, SCHEMA, StageOutline, Verdict,
-};
+use crate::event::{CancelReason, EventKind, Forecast, RunStarted, SCHEMA, StageOutline, Verdict};
 use crate::object::{Change, Object, ObjectRef};
 use crate::plan::Plan;
 use deploy::Deploy;
-use lock::Lock;
+use frame::Command;
 use retry::{Attempt, Tools};
 use run::Run;
 use session::Session;
@@ -85,43 +87,14 @@ impl Engine {
         cancels: impl Stream<Item = CancelReason> + Unpin,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        emitter.emit(self.run_started("deploy", plan));
-        let mut run = Run::new(self, cancels);
-        let result = self.deploy_locked(plan, options, sources, &mut run, emitter).await;
-        conclude(emitter, result, plan.notes())
-    }
-
-    async fn deploy_locked(
-        &self,
-        plan: &Plan,
-        options: &DeployOptions,
-        sources: &dyn SecretSources,
-        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-        emitter: &mut Emitter<'_>,
-    ) -> Result<Verdict, EngineError> {
-        let Some((catalog, lock, namespace)) =
-            run.attend(self.take_lock(&run.tools(), plan, true), emitter).await?
-        else {
-            return Ok(Verdict::Cancelled);
-        };
-        let Some(lock) = lock else { return Err(EngineError::Internal("no lock was taken".to_owned())) };
-        run.hold(&lock);
-        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
-        if let Some(object) = namespace {
-            emitter.emit(EventKind::ObjectApplied { stage: None, object, change: Change::Created });
-        }
-        let result = {
-            let mut lost = std::pin::pin!(lock.keep(&tools));
-            let begin = self.begin(&tools, plan, sources, catalog);
-            match run.attend_held(begin, &mut lost, emitter).await {
-                Ok(Some(beginning)) => {
-                    self.go_through(plan, options, beginning, run, &mut lost, emitter).await
-                }
-                Ok(None) => Ok(Verdict::Cancelled),
-                Err(error) => Err(error),
+        let body = async |plan: &Plan, catalog: Catalog, run: &mut Run<_>, emitter: &mut Emitter<'_>| {
+            let tools = run.tools();
+            match run.attend(self.begin(&tools, plan, sources, catalog), emitter).await? {
+                Some(beginning) => self.go_through(plan, options, beginning, run, emitter).await,
+                None => Ok(Verdict::Cancelled),
             }
         };
-        give_back(&lock, run, result, emitter).await
+        self.under_lock(Command::Deploy, plan, options.wait_lock, cancels, emitter, body).await
     }
 
     /// Goes through the DAG, saves what was written, and prunes what has left the plan.
@@ -131,7 +104,6 @@ impl Engine {
         options: &DeployOptions,
         beginning: Beginning,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-        lost: &mut (impl Future<Output = String> + Unpin),
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
         let (mut session, prepared, changes) = beginning;
@@ -142,7 +114,7 @@ impl Engine {
         let entropy = self.entropy.fork("deploy");
         let deploy =
             Deploy::new(plan, prepared, &mut session, tools, &run.cancel, self.clock, entropy, emitter);
-        let outcome = deploy.run(&mut run.cancels, &mut run.attempts, lost).await;
+        let outcome = deploy.run(&mut run.interrupts, &mut run.attempts, &mut run.lost).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });
         }
@@ -151,34 +123,11 @@ impl Engine {
             // to prove.
             run.finally(session.save_inventory(&run.closing_tools()), emitter).await?;
         }
-        match (overall(plan, &outcome.verdicts, outcome.cancelled), outcome.cancelled) {
-            (Verdict::Succeeded, None) => {
-                removal::prune(plan, options, &mut session, run, lost, emitter).await
-            }
+        match (overall(plan, &outcome.verdicts, outcome.cancelled), run.cancelled()) {
+            (Verdict::Succeeded, None) => removal::prune(plan, options, &mut session, run, emitter).await,
             (Verdict::Succeeded, Some(_)) if removal::is_due(plan, &session) => Ok(Verdict::Cancelled),
             (verdict, _) => Ok(verdict),
         }
-    }
-
-    /// Asks what kinds are served and takes the plan's lock, in its namespace, which is made first when it
-    /// is missing and `make_namespace`. No lock means: there is no namespace, and so nothing to lock.
-    async fn take_lock(
-        &self,
-        tools: &Tools,
-        plan: &Plan,
-        make_namespace: bool,
-    ) -> Result<(Catalog, Option<Lock>, Option<ObjectRef>), EngineError> {
-        let catalog = Session::discover(tools).await?;
-        let holder = &self.identity.holder;
-        let mut lock = Lock::acquire(tools, &catalog, plan, holder, self.clock).await?;
-        let mut made = None;
-        if lock.is_none() && make_namespace {
-            if Session::ensure_namespace(tools, &catalog, plan).await? {
-                made = Some(session::namespace_ref(plan.namespace()));
-            }
-            lock = Lock::acquire(tools, &catalog, plan, holder, self.clock).await?;
-        }
-        Ok((catalog, lock, made))
     }
 
     /// Returns what a teardown would do. Writes nothing.
@@ -198,54 +147,30 @@ impl Engine {
     }
 
     /// Removes what a plan owns, in the reverse order of its DAG, and waits until it is gone. Volumes,
-    /// generated Secrets and the Namespace stay unless `delete_data`.
+    /// generated Secrets and the Namespace stay unless the options say otherwise.
     ///
     /// # Errors
     /// [`EngineError`] when the run could not begin, or its inventory could not be saved.
     pub async fn teardown(
         &self,
         plan: &Plan,
-        delete_data: bool,
+        options: &TeardownOptions,
         cancels: impl Stream<Item = CancelReason> + Unpin,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        emitter.emit(self.run_started("teardown", plan));
-        let mut run = Run::new(self, cancels);
-        let result = self.teardown_locked(plan, delete_data, &mut run, emitter).await;
-        conclude(emitter, result, None)
-    }
-
-    async fn teardown_locked(
-        &self,
-        plan: &Plan,
-        delete_data: bool,
-        run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-        emitter: &mut Emitter<'_>,
-    ) -> Result<Verdict, EngineError> {
-        let Some((catalog, lock, _)) = run.attend(self.take_lock(&run.tools(), plan, false), emitter).await?
-        else {
-            return Ok(Verdict::Cancelled);
-        };
-        // Without a namespace there is nothing of ours.
-        let Some(lock) = lock else { return Ok(Verdict::Succeeded) };
-        run.hold(&lock);
-        let (tools, plan) = (run.tools(), &settled(plan, &catalog));
-        let result = {
-            let mut lost = std::pin::pin!(lock.keep(&tools));
+        let body = async |plan: &Plan, catalog: Catalog, run: &mut Run<_>, emitter: &mut Emitter<'_>| {
+            let tools = run.tools();
             let begin = async {
                 let session = Session::read(&tools, plan, catalog).await?;
-                let removal = removal::work_out(&tools, &session, plan, delete_data).await?;
+                let removal = removal::work_out(&tools, &session, plan, options.delete_data).await?;
                 Ok((session, removal))
             };
-            match run.attend_held(begin, &mut lost, emitter).await {
-                Ok(Some((session, removal))) => {
-                    self.take_apart(plan, session, &removal, run, &mut lost, emitter).await
-                }
-                Ok(None) => Ok(Verdict::Cancelled),
-                Err(error) => Err(error),
+            match run.attend(begin, emitter).await? {
+                Some((session, removal)) => self.take_apart(plan, session, &removal, run, emitter).await,
+                None => Ok(Verdict::Cancelled),
             }
         };
-        give_back(&lock, run, result, emitter).await
+        self.under_lock(Command::Teardown, plan, options.wait_lock, cancels, emitter, body).await
     }
 
     /// Goes through the DAG backwards, and proves that what should be gone is gone.
@@ -255,10 +180,9 @@ impl Engine {
         mut session: Session,
         removal: &Removal,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-        lost: &mut (impl Future<Output = String> + Unpin),
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
-        let outcome = removal::remove(run, lost, &session.catalog, removal, emitter).await;
+        let outcome = removal::remove(run, &session.catalog, removal, emitter).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });
         }
@@ -384,20 +308,6 @@ fn overall(plan: &Plan, verdicts: &[Verdict], cancelled: Option<CancelReason>) -
     if cancelled.is_some() && undone { Verdict::Cancelled } else { Verdict::Succeeded }
 }
 
-/// Ends a locked run however it went: gives the lock back, unless somebody else has it.
-async fn give_back(
-    lock: &Lock,
-    run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-    result: Result<Verdict, EngineError>,
-    emitter: &mut Emitter<'_>,
-) -> Result<Verdict, EngineError> {
-    if matches!(result, Err(EngineError::LockLost { .. })) {
-        return result;
-    }
-    let released = run.finally(lock.release(&run.closing_tools()), emitter).await;
-    result.and_then(|verdict| released.map(|()| verdict))
-}
-
 /// Returns the plan with the namespaces of its custom kinds, which only the cluster knows to be
 /// namespaced.
 fn settled(plan: &Plan, catalog: &Catalog) -> Plan {
@@ -408,17 +318,4 @@ fn settled(plan: &Plan, catalog: &Catalog) -> Plan {
         }
     }
     plan
-}
-
-/// Tells the end of a run, whatever it was.
-fn conclude(
-    emitter: &mut Emitter<'_>,
-    result: Result<Verdict, EngineError>,
-    notes: Option<&str>,
-) -> Result<Verdict, EngineError> {
-    let verdict = result.clone().unwrap_or_else(|error| Verdict::Failed { reason: error.to_string() });
-    let notes = notes.filter(|_| verdict.is_success()).map(str::to_owned);
-    let changes = emitter.changes();
-    emitter.emit(EventKind::RunFinished(RunFinished { verdict, changes, notes }));
-    result
 }

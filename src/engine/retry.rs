@@ -1,6 +1,7 @@
 //! Trying a request again: as long as `cluster::outcome` says it makes sense, with growing pauses whose
 //! noise comes from the run's seed, and never in silence.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -52,7 +53,7 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Sends a request until it succeeds, its error is final, its budget is used up or the run is
-    /// cancelled.
+    /// cancelled: what is in flight then is waited for, and nothing further is sent.
     pub(super) async fn persist<T, F>(
         &self,
         request: &str,
@@ -71,6 +72,9 @@ impl Tools {
         let began = Instant::now();
         let mut number = 0;
         loop {
+            if *self.cancelled.borrow() {
+                return Err(ApiError::Interrupted);
+            }
             let error = match send().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -87,7 +91,8 @@ impl Tools {
         }
     }
 
-    /// Sends a write as [`Tools::persist`] does, each try only while the lock is surely ours.
+    /// Sends a write as [`Tools::persist`] does, while the lock is surely ours: when its last renewal is too
+    /// long ago the write waits for the next one.
     pub(super) async fn persist_write<T, F>(
         &self,
         request: &str,
@@ -96,12 +101,40 @@ impl Tools {
     where
         F: Future<Output = Result<T, ApiError>>,
     {
-        self.persist(request, || {
-            let lost = self.writes_until.borrow().is_some_and(|until| Instant::now() >= until);
-            let sending = send();
-            async move { if lost { Err(ApiError::LockLost) } else { sending.await } }
+        loop {
+            self.until_ours().await?;
+            match self.persist(request, || self.while_ours(send())).await {
+                // What was in flight may be done or not; it can be repeated once the lock is ours again.
+                Err(ApiError::LockLost) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Drives a write while the lock is surely ours. That is looked at before each of its steps: a process
+    /// that was stopped while it connected must not send the request when it goes on.
+    async fn while_ours<T>(&self, sending: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+        let mut sending = std::pin::pin!(sending);
+        std::future::poll_fn(|context| {
+            if is_over(*self.writes_until.borrow()) {
+                return Poll::Ready(Err(ApiError::LockLost));
+            }
+            sending.as_mut().poll(context)
         })
         .await
+    }
+
+    /// Waits until the lock is surely ours, which ends with the loss of the lock.
+    async fn until_ours(&self) -> Result<(), ApiError> {
+        let mut until = self.writes_until.clone();
+        if !is_over(*until.borrow()) {
+            return Ok(());
+        }
+        let renewed = tokio::time::timeout(self.patience, until.wait_for(|until| !is_over(*until)));
+        match self.unless_cancelled(renewed).await? {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(ApiError::LockLost),
+        }
     }
 
     /// Waits for `wait`, or for the run's cancellation or the stage's deadline.
@@ -123,7 +156,8 @@ impl Tools {
         }
     }
 
-    async fn tell(&self, request: &str, number: u32, error: ApiError, retry_in: Duration) {
+    /// Tells of a failed try.
+    pub(super) async fn tell(&self, request: &str, number: u32, error: ApiError, retry_in: Duration) {
         let stage = self.stage.clone();
         let attempt = Attempt { stage, request: request.to_owned(), number, error, retry_in };
         // The receiver is gone only when the run is being dropped; nobody is left to be told.
@@ -131,10 +165,16 @@ impl Tools {
     }
 }
 
+/// Returns true when no write may go out any more, for the time being.
+fn is_over(writes_until: Option<Instant>) -> bool {
+    writes_until.is_some_and(|until| Instant::now() >= until)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use futures::FutureExt as _;
     use tokio::sync::{mpsc, watch};
     use tokio::time::Instant;
 
@@ -204,6 +244,55 @@ mod tests {
         assert_eq!(result, Err(refused(503)));
         let took = began.elapsed();
         assert!(took > Duration::from_secs(90) && took <= Duration::from_secs(120), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_outlasts_the_lock_is_sent_again_once_the_lock_is_renewed() {
+        let (sender, _receiver) = mpsc::channel(UNTOLD);
+        let (_cancel, cancelled) = watch::channel(false);
+        let began = Instant::now();
+        let (valid, writes_until) = watch::channel(Some(began + Duration::from_secs(10)));
+        let tools = Tools { writes_until, ..tools(sender, cancelled) };
+        let mut sent_at = Vec::new();
+        // What a request does while nobody answers, or while its process is stopped.
+        let write = tools.persist_write("x", || {
+            sent_at.push(began.elapsed().as_secs());
+            tokio::time::sleep(Duration::from_secs(12)).map(|()| Ok(7))
+        });
+        let renewal = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            valid.send_replace(Some(began + Duration::from_secs(60)));
+        };
+        let (result, ()) = futures::future::join(write, renewal).await;
+        assert_eq!((result, sent_at), (Ok(7), vec![0, 30]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_waits_for_a_lost_lock_no_longer_than_its_patience() {
+        let (sender, _receiver) = mpsc::channel(UNTOLD);
+        let (_cancel, cancelled) = watch::channel(false);
+        let (_valid, writes_until) = watch::channel(Some(Instant::now()));
+        let tools = Tools { writes_until, patience: Duration::from_secs(20), ..tools(sender, cancelled) };
+        let mut asked = 0;
+        let answer = || {
+            asked += 1;
+            std::future::ready(Ok(()))
+        };
+        assert_eq!(tools.persist_write("x", answer).await, Err(ApiError::LockLost));
+        assert_eq!(asked, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_run_begins_no_request() {
+        let (sender, _receiver) = mpsc::channel(UNTOLD);
+        let (_cancel, cancelled) = watch::channel(true);
+        let mut asked = 0;
+        let answer = || {
+            asked += 1;
+            std::future::ready(Ok(()))
+        };
+        let result = tools(sender, cancelled).persist("x", answer).await;
+        assert_eq!((result, asked), (Err(ApiError::Interrupted), 0));
     }
 
     #[tokio::test(start_paused = true)]

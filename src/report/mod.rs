@@ -31,7 +31,9 @@ pub use plain::Plain;
 pub use summary::{NextSteps, summary};
 pub use terminal::{Size, Terminal};
 pub use view::{ObjectView, RunView, StageState, StageView};
-pub(crate) use words::{count, cut, padded, readiness as readiness_words, width};
+pub(crate) use words::{
+    age, count, cut, interruption as interruption_words, padded, readiness as readiness_words, width,
+};
 
 use crate::clock::Clock;
 use crate::event::Event;

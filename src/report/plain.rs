@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::forecast::{forecast_lines, forecast_notices, foreseen_headline};
 use super::words;
 use super::{Reporter, RunView};
-use crate::event::{CancelReason, CauseFound, Event, EventKind, Forecast, Verdict};
+use crate::event::{CancelReason, CauseFound, Event, EventKind, Forecast, InterruptionFound, Verdict};
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
 use crate::readiness::Readiness;
@@ -165,6 +165,8 @@ pub(super) fn told<'a>(event: &'a EventKind, view: &RunView) -> Option<(Option<&
             let (stages, run) = (words::count(run.stages.len(), "stage"), &run.run);
             (None, format!("{} begins: {stages}, run {run}", view.command()))
         }
+        EventKind::LockAwaited(awaited) => (None, words::awaited(awaited)),
+        EventKind::InterruptionFound(found) => (None, interruption(found)),
         EventKind::StageStarted { stage } => (Some(stage), "started".to_owned()),
         EventKind::ObjectApplied { stage, object, change } => (stage.as_ref(), format!("{object} {change}")),
         EventKind::CheckAnswered { stage, check, passed, answer } => {
@@ -205,6 +207,12 @@ fn foreseen(forecast: &Forecast, verbose: bool) -> String {
     lines.extend(if verbose { forecast_lines(forecast, true) } else { forecast_notices(forecast) });
     let lines = lines.into_iter().filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns which run before this one was interrupted.
+pub(super) fn interruption(found: &InterruptionFound) -> String {
+    let told = words::interruption(&found.run, &found.command, &found.stages, found.ago_ms / 1000);
+    format!("{told}; what it did is read from the cluster")
 }
 
 fn stage_end(stage: &StageId, verdict: &Verdict, took_ms: u64, view: &RunView) -> String {
@@ -340,6 +348,16 @@ mod tests {
                                            next: kubectl --namespace shop logs migrate-x7k2p
         13.1s  stage migrate             after 4.0s failed: Job/migrate: BackoffLimitExceeded
         13.1s  stage web                 skipped: migrate did not settle
+        ");
+    }
+
+    #[test]
+    fn a_lock_that_is_waited_for_and_the_dead_run_that_held_it() {
+        insta::assert_snapshot!(lines(&script::waiting(), false), @"
+         0.0s  run                       deploy begins: 4 stages, run 7f3a90
+         0.0s  run                       waits up to 5m 00s for the lock of bob@build/42/81b2c3 (deploy, run 81b2c3), who has held it for 4m
+        12.0s  run                       run 81b2c3 (deploy) was interrupted in stages databases/redis, migrate 17s ago; what it did is read from the cluster
+        12.0s  stage databases/postgres  started
         ");
     }
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, RunFinished, RunStarted, SCHEMA, StageOutline,
-    Verdict,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, InterruptionFound, LockAwaited, RunFinished,
+    RunStarted, SCHEMA, StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
@@ -108,6 +108,28 @@ const SHOP: &[Outline<'_>] = &[
     ("migrate", &["databases/postgres"], &["Job/migrate"]),
     ("web", &["databases/redis", "migrate"], &["Deployment/web"]),
 ];
+
+/// A deploy that waits for a lock, and gets it from a run that has died.
+pub(super) fn waiting() -> Script {
+    let mut script = Script::new("deploy", SHOP);
+    let awaited = LockAwaited {
+        holder: "bob@build/42/81b2c3".into(),
+        run: "81b2c3".into(),
+        command: "deploy".into(),
+        held_ms: Some(250_000),
+        at_most_ms: 300_000,
+    };
+    script.add(40, EventKind::LockAwaited(awaited));
+    let found = InterruptionFound {
+        run: "81b2c3".into(),
+        command: "deploy".into(),
+        stages: vec![stage("databases/redis"), stage("migrate")],
+        ago_ms: 17_000,
+    };
+    script.add(12_000, EventKind::InterruptionFound(found));
+    script.begins(12_060, "databases/postgres");
+    script
+}
 
 /// A deploy whose databases start.
 pub(super) fn midway() -> Script {

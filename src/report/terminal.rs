@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::forecast::{forecast_notices, foreseen_headline};
 use super::ink::Ink;
-use super::plain::cause_text;
+use super::plain::{cause_text, interruption};
 use super::view::{StageState, StageView};
 use super::{Reporter, RunView, words};
 use crate::event::{Event, EventKind, Verdict};
@@ -76,6 +76,7 @@ impl Reporter for Terminal {
                 self.above.push(foreseen_headline(forecast));
                 self.above.extend(forecast_notices(forecast));
             }
+            EventKind::InterruptionFound(found) => self.above.push(interruption(found)),
             _ => {}
         }
         Ok(())
@@ -252,7 +253,8 @@ impl Sketch {
             (None, _) => {}
         }
         if view.stages.is_empty() || (view.settled().count() == 0 && view.running().count() == 0) {
-            parts.push("reading the cluster".to_owned());
+            let waits = view.awaited.as_ref().map(words::awaited);
+            parts.push(waits.unwrap_or_else(|| "reading the cluster".to_owned()));
         } else {
             let settled = view.settled().filter(|(_, verdict)| verdict.is_success()).count();
             parts.push(format!("{settled} of {} settled", words::count(view.stages.len(), "stage")));
@@ -329,6 +331,29 @@ mod tests {
         · migrate                      waits for databases/postgres
         · web                          waits for databases/redis, migrate
         0s  reading the cluster
+        ");
+    }
+
+    #[test]
+    fn while_a_lock_is_waited_for() {
+        insta::assert_snapshot!(screen(&script::waiting(), 5_000, (110, 20)), @"
+        · databases/postgres           waits
+        · databases/redis              waits
+        · migrate                      waits for databases/postgres
+        · web                          waits for databases/redis, migrate
+        5s  waits up to 5m 00s for the lock of bob@build/42/81b2c3 (deploy, run 81b2c3), who has held it for 4m
+        ");
+    }
+
+    #[test]
+    fn after_a_run_that_was_interrupted() {
+        insta::assert_snapshot!(screen(&script::waiting(), 12_100, (120, 20)), @"
+        run 81b2c3 (deploy) was interrupted in stages databases/redis, migrate 17s ago; what it did is read from the cluster
+          ⠋ databases/postgres       0s  begins
+          · databases/redis              waits
+          · migrate                      waits for databases/postgres
+          · web                          waits for databases/redis, migrate
+          12s  0 of 4 stages settled
         ");
     }
 

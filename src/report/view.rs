@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{
-    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, RunFinished, RunStarted,
+    CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, LockAwaited, RunFinished, RunStarted,
     StageOutline, Verdict,
 };
 use crate::object::{Change, ObjectRef};
@@ -27,6 +27,8 @@ pub struct RunView {
     pub warnings: Vec<String>,
     /// The last request outside of any stage that failed and is tried again.
     pub trouble: Option<String>,
+    /// Whose lock was waited for last.
+    pub awaited: Option<LockAwaited>,
     /// Why nothing new starts any more: the strongest reason told.
     pub cancel: Option<CancelReason>,
     /// How it ended; `None` before the last event.
@@ -94,6 +96,7 @@ impl RunView {
                 self.started = Some(started.clone());
             }
             EventKind::Foreseen(forecast) => self.forecast = Some(forecast.clone()),
+            EventKind::LockAwaited(awaited) => self.awaited = Some(awaited.clone()),
             EventKind::StageStarted { stage } => self.change_stage(stage, |stage| {
                 stage.state = StageState::Running;
                 stage.started_ms = Some(event.elapsed_ms);
@@ -141,7 +144,7 @@ impl RunView {
             }),
             EventKind::CancelBegan { reason } => self.cancel = self.cancel.max(Some(*reason)),
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
-            EventKind::Unknown => {}
+            EventKind::InterruptionFound(_) | EventKind::Unknown => {}
         }
     }
 

@@ -3,8 +3,9 @@
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::view::{ObjectView, StageView};
-use crate::event::{ChangeCounts, Verdict};
+use crate::event::{ChangeCounts, LockAwaited, Verdict};
 use crate::object::ObjectRef;
+use crate::plan::StageId;
 use crate::readiness::Readiness;
 
 /// Returns a time a person reads: `0.3s`, `12.3s`, `2m 05s`, `1h 02m`.
@@ -20,6 +21,35 @@ pub(crate) fn duration(ms: u64) -> String {
 /// Returns a time that still runs, in whole seconds: a figure that changes ten times a second is noise.
 pub(crate) fn running(ms: u64) -> String {
     if ms < 60_000 { format!("{}s", ms / 1000) } else { duration(ms) }
+}
+
+/// Returns how long something has been so, as kubectl says it: `45s`, `12m`, `3h`, `9d`.
+pub(crate) fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Returns whose lock is waited for, and for how long.
+pub(crate) fn awaited(awaited: &LockAwaited) -> String {
+    let LockAwaited { holder, run, command, held_ms, at_most_ms } = awaited;
+    let run = if run.is_empty() { String::new() } else { format!(" ({command}, run {run})") };
+    let held = held_ms.map_or_else(String::new, |held| format!(", who has held it for {}", age(held / 1000)));
+    format!("waits up to {} for the lock of {holder}{run}{held}", duration(*at_most_ms))
+}
+
+/// Returns which run was interrupted, where and when.
+pub(crate) fn interruption(run: &str, command: &str, stages: &[StageId], seconds_ago: u64) -> String {
+    let names: Vec<&str> = stages.iter().map(StageId::as_str).collect();
+    let place = match names.as_slice() {
+        [] => String::new(),
+        [stage] => format!(" in stage {stage}"),
+        stages => format!(" in stages {}", stages.join(", ")),
+    };
+    format!("run {run} ({command}) was interrupted{place} {} ago", age(seconds_ago))
 }
 
 /// Returns `1 stage`, `2 stages`.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,9 +12,11 @@ use futures::StreamExt as _;
 use tokio::time::Instant;
 use wesago::clock::Clock;
 use wesago::cluster::Cluster;
-use wesago::engine::{DeployOptions, Emitter, Engine, EngineError, Holder, Life, RunIdentity, SecretSources};
+use wesago::engine::{
+    DeployOptions, Emitter, Engine, EngineError, Holder, Life, RunIdentity, SecretSources, TeardownOptions,
+};
 use wesago::entropy::Entropy;
-use wesago::event::{CancelReason, Event, Verdict};
+use wesago::event::{CancelReason, Event, EventKind, Verdict};
 use wesago::plan::{Plan, SecretSource};
 use wesago::report::{Fanout, Reporter, RunView};
 
@@ -42,6 +45,8 @@ pub(crate) enum Death {
     At(Duration),
     /// In the instant after so many requests.
     AfterRequests(u64),
+    /// By a mistake of its own, as the first stage starts: it panics.
+    OfMistake,
 }
 
 /// What befalls a run.
@@ -56,6 +61,10 @@ pub(crate) struct Fate {
     pub(crate) bearable: bool,
     /// Another deploy runs at the same time.
     pub(crate) raced: bool,
+    /// The process is stopped so long after its start, for so long.
+    pub(crate) stopped: Option<(Duration, Duration)>,
+    /// How long it waits for a lock.
+    pub(crate) wait_lock: Duration,
 }
 
 /// How a run ended.
@@ -87,11 +96,15 @@ pub(crate) struct Run {
 struct Recorder {
     journal: Journal,
     run: RunId,
+    mistake: bool,
 }
 
 impl Reporter for Recorder {
     fn report(&mut self, event: &Event, _: &RunView) -> io::Result<()> {
         self.journal.write(What::Told { run: self.run, event: Box::new(event.clone()) });
+        let fails =
+            matches!(event.event, EventKind::StageStarted { .. }) && std::mem::take(&mut self.mistake);
+        assert!(!fails, "a mistake made on purpose");
         Ok(())
     }
 }
@@ -135,7 +148,10 @@ impl World {
     fn begin(&self, command: Command, fate: &Fate, next: usize) -> Connection {
         let id = RunId::try_from(self.runs.len() + next).unwrap();
         let (death, interrupts) = (fate.death, &fate.interrupts);
-        let what = format!("{command:?} {:?} death {death:?} interrupts {interrupts:?}", fate.weather);
+        let mut what = format!("{command:?} {:?} death {death:?} interrupts {interrupts:?}", fate.weather);
+        if let Some((after, length)) = fate.stopped {
+            let _infallible = write!(what, " stopped after {after:?} for {length:?}");
+        }
         self.journal.write(What::Began { run: id, command: what });
         if let Some(ends) = fate.weather.ends.filter(|_| fate.meddled) {
             tokio::spawn(self.hands.clone().meddle(self.random.fork(&format!("hands {id}")), ends));
@@ -162,6 +178,8 @@ impl World {
 thread_local! {
     /// The runs that live, as whoever is on the same machine can see. A world stays on one thread.
     static ALIVE: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+    /// Those that are stopped.
+    static STOPPED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 /// Returns who a run is for the lock. Every other one is on the same machine.
@@ -169,6 +187,7 @@ pub(crate) fn holder(id: RunId) -> Holder {
     let life_of = |process: &str| match process.strip_prefix("here-") {
         None => Life::Unknown,
         Some(_) if ALIVE.with_borrow(|alive| alive.contains(process)) => Life::Alive,
+        Some(_) if STOPPED.with_borrow(|stopped| stopped.contains(process)) => Life::Unknown,
         Some(_) => Life::Dead,
     };
     Holder { identity: holder_name(id), process: process_name(id), life_of }
@@ -181,6 +200,29 @@ fn process_name(id: RunId) -> String {
 /// Returns the name a run has in the lock.
 pub(crate) fn holder_name(id: RunId) -> String {
     format!("somebody@simulation/run-{id}")
+}
+
+/// Does the work of a process that is stopped for a while: time goes on, and nothing of it is done.
+async fn with_a_stop<T>(
+    work: impl Future<Output = T>,
+    began: Instant,
+    stopped: Option<(Duration, Duration)>,
+    process: String,
+) -> T {
+    let Some((after, length)) = stopped else { return work.await };
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep_until(began + after) => {}
+        done = &mut work => return done,
+    }
+    // A process that is stopped is there, and yet nobody can say that it lives.
+    ALIVE.with_borrow_mut(|alive| alive.remove(&process));
+    STOPPED.with_borrow_mut(|stopped| stopped.insert(process.clone()));
+    tokio::time::sleep(length).await;
+    STOPPED.with_borrow_mut(|stopped| stopped.remove(&process));
+    ALIVE.with_borrow_mut(|alive| alive.insert(process));
+    work.await
 }
 
 async fn drive(world: &World, connection: &Connection, command: Command, plan: &Plan, fate: &Fate) -> Ending {
@@ -199,7 +241,14 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
     let cluster = Cluster::new(kube::Client::new(connection.clone(), "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);
     let mut fanout = Fanout::new(clock);
-    fanout.add("recorder", Recorder { journal: world.journal.clone(), run: id });
+    fanout.add(
+        "recorder",
+        Recorder {
+            journal: world.journal.clone(),
+            run: id,
+            mistake: matches!(fate.death, Some(Death::OfMistake)),
+        },
+    );
     let mut emitter = Emitter::new(clock, &mut fanout);
     let values = Values { given: std::cell::Cell::new(0), run: id };
     let interrupts = futures::stream::iter(fate.interrupts.clone()).then(|(after, reason)| async move {
@@ -211,10 +260,12 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
     let work = async {
         match command {
             Command::Deploy => {
-                engine.deploy(plan, &DeployOptions::default(), &values, interrupts, &mut emitter).await
+                let options = DeployOptions { wait_lock: fate.wait_lock, ..DeployOptions::default() };
+                engine.deploy(plan, &options, &values, interrupts, &mut emitter).await
             }
             Command::Teardown { delete_data } => {
-                engine.teardown(plan, delete_data, interrupts, &mut emitter).await
+                let options = TeardownOptions { delete_data, wait_lock: fate.wait_lock };
+                engine.teardown(plan, &options, interrupts, &mut emitter).await
             }
         }
     };
@@ -225,9 +276,10 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
                 // The journal outlives every run.
                 let _journal_lives = requests.wait_for(|sent| *sent >= sent_before + count).await;
             }
-            None => std::future::pending().await,
+            Some(Death::OfMistake) | None => std::future::pending().await,
         }
     };
+    let work = with_a_stop(work, began, fate.stopped, process_name(id));
     ALIVE.with_borrow_mut(|alive| alive.insert(process_name(id)));
     let ending = tokio::select! {
         biased;
@@ -236,6 +288,7 @@ async fn drive(world: &World, connection: &Connection, command: Command, plan: &
         () = tokio::time::sleep(HANGS_AFTER) => Ending::Hung,
     };
     ALIVE.with_borrow_mut(|alive| alive.remove(&process_name(id)));
+    STOPPED.with_borrow_mut(|stopped| stopped.remove(&process_name(id)));
     world.journal.write(What::Ended { run: id, how: format!("{ending:?}") });
     ending
 }

@@ -6,6 +6,7 @@
 //!   the faults in them;
 //! - `WESAGO_SIM_SEED=7 cargo test --test simulation every -- --nocapture` replays one and prints all that happened;
 //! - `cargo test --features sandbox --test simulation conformance` holds the simulated server to a real one;
+//! - `process` runs the real binary against the simulated server, with real signals and real time;
 //! - `tests/simulation/mutations` breaks the program on purpose and shows which of it is noticed;
 //! - a seed that once failed stands in `seeds.txt` and is always run.
 
@@ -33,6 +34,8 @@ mod network;
 mod oracle;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod process;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wesago::engine::EngineError;
 use wesago::event::{CancelReason, EventKind, Verdict};
 use wesago::object::GroupKind;
 use wesago::object::rule::Rule;
@@ -112,6 +113,22 @@ fn live_aimed(seed: u64, aim: Option<(Duration, bool)>) -> (Vec<Duration>, Vec<S
         });
         (told.collect(), judge(&world))
     })
+}
+
+#[test]
+fn a_mistake_of_the_program_gives_the_lock_back() {
+    for seed in 0..10 {
+        let broken = on_paused_clock(async {
+            let mut world = World::new(seed);
+            world.live_once(Fate { death: Some(Death::OfMistake), ..Fate::default() }).await;
+            let ending = &world.runs[0].ending;
+            let panicked =
+                matches!(ending, Ending::Ended(Err(EngineError::Panicked { run, .. })) if run == "run-1");
+            assert!(panicked, "seed {seed}: {ending:?}");
+            judge(&world)
+        });
+        assert!(broken.is_empty(), "seed {seed}:\n{}", broken.join("\n"));
+    }
 }
 
 #[test]

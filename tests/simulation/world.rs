@@ -25,6 +25,8 @@ const EPOCH: &str = "2026-01-01T00:00:00Z";
 const STORM: Duration = Duration::from_secs(240);
 /// How long faults last that a run must survive: less than any stage's deadline.
 const BEARABLE_FOR: Duration = Duration::from_secs(30);
+/// How long a run waits for a lock, if it waits at all.
+pub(crate) const WAITS_FOR: Duration = Duration::from_secs(300);
 /// How long everything that is under way takes at most to end: stalled controllers, answers in flight.
 const SETTLES_WITHIN: Duration = Duration::from_secs(600);
 
@@ -145,7 +147,7 @@ impl World {
             }
         }
         let meddled = random.chance(300);
-        Fate { weather, death, interrupts, meddled, bearable: false, raced: false }
+        Fate { weather, death, interrupts, meddled, ..Fate::default() }
     }
 
     /// Lets time pass until nothing is under way any more.
@@ -201,7 +203,15 @@ impl World {
             let fate = self.fate();
             if self.random.chance(150) {
                 let fates = if self.random.chance(400) { [fate, self.fate()] } else { Default::default() };
-                self.race(&plan, fates.map(|fate| Fate { raced: true, ..fate })).await;
+                let mut random = self.random.fork(&format!("race {}", self.runs.len()));
+                let raced = |fate| {
+                    let stopped = (random.millis(0, 20_000), random.millis(3_000, 60_000));
+                    let stopped = random.chance(300).then_some(stopped);
+                    let wait_lock = if random.chance(400) { WAITS_FOR } else { Duration::ZERO };
+                    Fate { raced: true, stopped, wait_lock, ..fate }
+                };
+                let fates = fates.map(raced);
+                self.race(&plan, fates).await;
                 continue;
             }
             if self.random.fork(&format!("diff {}", self.runs.len())).chance(200) {

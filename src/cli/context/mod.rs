@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 pub(super) use files::{BuiltInFiles, DiskFiles, exists};
 pub(super) use kubeconfig::{Connection, IN_CLUSTER, connect, current_context};
-pub(super) use process::holder;
+pub(super) use process::{hangups_are_ignored, holder};
 pub(super) use secrets::ProcessSecrets;
 
 use crate::clock::Clock;

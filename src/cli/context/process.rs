@@ -12,27 +12,32 @@ pub(crate) fn holder(run: &str) -> Holder {
     let host = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "somewhere".to_owned());
     let pid = std::process::id();
     let identity = format!("{user}@{host}/{pid}/{run}");
-    let process = world().map_or_else(String::new, |world| format!("{world}/{pid}/{}", started(pid)));
+    let process = world().zip(stat(pid)).map(|(world, stat)| format!("{world}/{pid}/{}", stat.began));
+    let process = process.unwrap_or_default();
     Holder { identity, process, life_of }
 }
 
 /// Returns what is known of a process's life. A world that cannot be told, or is another one, proves
-/// nothing.
+/// nothing; a process that is stopped is there, and yet it may be years until it goes on.
 fn life_of(process: &str) -> Life {
     let parse = || {
         let (rest, began) = process.rsplit_once('/')?;
         let (theirs, pid) = rest.rsplit_once('/')?;
         Some((theirs, pid.parse::<u32>().ok()?, began))
     };
-    match parse() {
-        Some((theirs, pid, began)) if world().as_deref() == Some(theirs) => {
-            if started(pid) == began {
-                Life::Alive
-            } else {
-                Life::Dead
-            }
-        }
-        _ => Life::Unknown,
+    let Some((theirs, pid, began)) = parse() else { return Life::Unknown };
+    if world().as_deref() != Some(theirs) {
+        return Life::Unknown;
+    }
+    match stat(pid) {
+        Some(stat) if stat.began != began => Life::Dead,
+        None => Life::Dead,
+        Some(stat) => match stat.state.as_str() {
+            // Ended, and not yet waited for by its parent.
+            "Z" | "X" => Life::Dead,
+            "T" | "t" => Life::Unknown,
+            _ => Life::Alive,
+        },
     }
 }
 
@@ -45,13 +50,29 @@ fn world() -> Option<String> {
     Some(format!("{boot}/{namespace}"))
 }
 
-/// Returns when a process began, in clock ticks since the boot (field 22 of `/proc/PID/stat`); empty when
-/// there is no such process. A process id that is used again began at another time.
-fn started(pid: u32) -> String {
-    let stat = read(&format!("/proc/{pid}/stat")).unwrap_or_default();
+/// What the kernel tells of a process.
+struct Stat {
+    /// One letter: running, sleeping, stopped, a zombie.
+    state: String,
+    /// When it began, in clock ticks since the boot. A process id that is used again began at another time.
+    began: String,
+}
+
+/// Reads fields 3 and 22 of `/proc/PID/stat`; `None` when there is no such process.
+fn stat(pid: u32) -> Option<Stat> {
+    let stat = read(&format!("/proc/{pid}/stat"))?;
     // The second field is the program's name, in brackets, and may hold anything.
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name.split_whitespace().nth(19).unwrap_or_default().to_owned()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.to_owned();
+    Some(Stat { state, began: fields.nth(18)?.to_owned() })
+}
+
+/// Returns true when this process was started to outlive its terminal, as `nohup` does it: then SIGHUP has
+/// no meaning (`SigIgn` of `proc(5)`, a bit a signal from 1).
+pub(crate) fn hangups_are_ignored() -> bool {
+    let status = read("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    u64::from_str_radix(ignored.trim(), 16).is_ok_and(|signals| signals & 1 == 1)
 }
 
 fn read(path: &str) -> Option<String> {
@@ -68,11 +89,35 @@ mod tests {
     fn a_living_process_is_not_dead_and_a_dead_one_is() {
         let me = holder("run");
         assert_eq!(life_of(&me.process), Life::Alive);
-        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let (world, _) = me.process.rsplit_once('/').and_then(|(rest, _)| rest.rsplit_once('/')).unwrap();
-        let theirs = format!("{world}/{}/{}", child.id(), super::started(child.id()));
+        let theirs = format!("{world}/{}/{}", child.id(), super::stat(child.id()).unwrap().began);
+        assert_eq!(life_of(&theirs), Life::Alive);
+        child.kill().unwrap();
+        // Ended and not waited for, then gone: neither writes anything any more.
+        let ended = || super::stat(child.id()).is_some_and(|stat| stat.state == "Z");
+        while !ended() {
+            std::thread::yield_now();
+        }
+        assert_eq!(life_of(&theirs), Life::Dead);
         child.wait().unwrap();
         assert_eq!(life_of(&theirs), Life::Dead);
+        assert_eq!(life_of(&format!("{world}/{}/1", std::process::id())), Life::Dead, "another process then");
+    }
+
+    #[test]
+    fn a_stopped_process_may_be_taken_for_dead_once_its_lock_is_old() {
+        let mut child = std::process::Command::new("sh").args(["-c", "kill -STOP $$"]).spawn().unwrap();
+        let me = holder("run");
+        let (world, _) = me.process.rsplit_once('/').and_then(|(rest, _)| rest.rsplit_once('/')).unwrap();
+        let stopped = || super::stat(child.id()).is_some_and(|stat| stat.state == "T");
+        while !stopped() {
+            std::thread::yield_now();
+        }
+        let theirs = format!("{world}/{}/{}", child.id(), super::stat(child.id()).unwrap().began);
+        assert_eq!(life_of(&theirs), Life::Unknown);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

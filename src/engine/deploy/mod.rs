@@ -27,6 +27,7 @@ use crate::engine::emitter::Emitter;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::refused::NotTaken;
 use crate::engine::retry::{Attempt, Tools};
+use crate::engine::run::{Interrupts, Loss};
 use crate::engine::session::{Session, WIDTH};
 use crate::engine::stage::{StageRun, Step};
 use crate::engine::vigil::Vigil;
@@ -145,9 +146,9 @@ impl<'a, 'r> Deploy<'a, 'r> {
     /// interrupt.
     pub(super) async fn run(
         mut self,
-        cancels: &mut (impl Stream<Item = CancelReason> + Unpin),
+        interrupts: &mut Interrupts<impl Stream<Item = CancelReason> + Unpin>,
         attempts: &mut mpsc::Receiver<Attempt>,
-        lost: &mut (impl Future<Output = String> + Unpin),
+        lost: &mut Loss,
     ) -> Outcome {
         let mut lock_lost = None;
         let mut tick = tokio::time::interval(TICK);
@@ -167,7 +168,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
                     lock_lost = Some(why);
                     break;
                 }
-                Some(reason) = cancels.next() => {
+                reason = interrupts.next() => {
                     if self.cancel(reason) { break; }
                 }
                 Some(attempt) = attempts.recv() => self.attempt_failed(attempt),

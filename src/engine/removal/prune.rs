@@ -27,7 +27,6 @@ pub(in crate::engine) async fn prune(
     options: &DeployOptions,
     session: &mut Session,
     run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-    lost: &mut (impl Future<Output = String> + Unpin),
     emitter: &mut Emitter<'_>,
 ) -> Result<Verdict, EngineError> {
     let tools = run.tools();
@@ -41,10 +40,10 @@ pub(in crate::engine) async fn prune(
         let live = read_anew(&tools, session, plan).await?;
         work_out(&tools, session, &live, plan, options.delete_data).await
     };
-    let Some(removal) = run.attend_held(work_out, lost, emitter).await? else {
+    let Some(removal) = run.attend(work_out, emitter).await? else {
         return Ok(Verdict::Cancelled);
     };
-    let outcome = remove(run, lost, &session.catalog, &removal, emitter).await;
+    let outcome = remove(run, &session.catalog, &removal, emitter).await;
     if let Some(why) = outcome.lock_lost {
         return Err(EngineError::LockLost { why });
     }

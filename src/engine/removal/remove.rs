@@ -83,7 +83,6 @@ struct State<'a> {
 /// Deletes what goes, lets go what is marked, and tells what stays.
 pub(in crate::engine) async fn remove(
     run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
-    lost: &mut (impl Future<Output = String> + Unpin),
     catalog: &Catalog,
     removal: &Removal,
     emitter: &mut Emitter<'_>,
@@ -104,10 +103,17 @@ pub(in crate::engine) async fn remove(
         }
         tokio::select! {
             biased;
-            why = &mut *lost, if !state.lock_goes => return state.outcome(Some(why)),
-            Some(reason) = run.cancels.next() => {
+            why = &mut run.lost => {
+                if !state.lock_goes {
+                    return state.outcome(Some(why));
+                }
+                // The Lease goes with its namespace, which is the last thing that was to be deleted.
+                let _gone = run.let_lock_go();
+            }
+            reason = run.interrupts.next() => {
                 emitter.emit(EventKind::CancelBegan { reason });
-                if state.cancelled.replace(reason).is_some() || reason == CancelReason::SecondInterrupt {
+                state.cancelled = state.cancelled.max(Some(reason));
+                if reason == CancelReason::SecondInterrupt {
                     return state.outcome(None);
                 }
                 let _nobody_waits = run.cancel.send(true);

@@ -9,6 +9,7 @@ use wesago::event::{EventKind, Verdict};
 use super::{Evidence, is_peaceful, is_undisturbed};
 use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::journal::What;
+use crate::world::WAITS_FOR;
 
 /// Returns what is wrong with the ends of the runs.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
@@ -18,16 +19,19 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         if run.ending == Ending::Hung {
             say("it never ended".to_owned());
         }
-        if let Ending::Ended(Err(EngineError::Locked { holder, .. })) = &run.ending
-            && *holder == holder_name(run.id)
+        if let Ending::Ended(Err(EngineError::Locked(lock))) = &run.ending
+            && lock.holder == holder_name(run.id)
         {
             say("it was locked out by itself".to_owned());
         }
         if is_undisturbed(run)
             && run.fate.raced
-            && !matches!(&run.ending, Ending::Ended(Ok(_) | Err(EngineError::Locked { .. })))
+            && !matches!(&run.ending, Ending::Ended(Ok(_) | Err(EngineError::Locked(_))))
         {
             say(format!("beside another deploy it ended with {:?}", run.ending));
+        }
+        if let Some(waited) = waited_in_vain(evidence, run) {
+            say(format!("it was locked out after {waited:?} of {WAITS_FOR:?}"));
         }
         if run.fate.bearable && run.command == Command::Deploy && !run.ending.is_success() {
             say(format!("faults that pass were not survived: {:?}", run.ending));
@@ -42,6 +46,16 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Returns how long a run waited for a lock that it did not get, when that was less than it should.
+fn waited_in_vain(evidence: &Evidence, run: &Run) -> Option<Duration> {
+    let is_locked_out = matches!(&run.ending, Ending::Ended(Err(EngineError::Locked(_))));
+    if !is_undisturbed(run) || run.fate.wait_lock.is_zero() || !is_locked_out {
+        return None;
+    }
+    let (began, ended) = evidence.span(run.id)?;
+    ended.checked_sub(began).filter(|waited| *waited < WAITS_FOR)
 }
 
 /// After the first interrupt a run waits for answers that are on their way, saves what it knows and gives

@@ -6,18 +6,20 @@ mod foresight;
 mod order;
 mod ownership;
 mod repeat;
+mod resume;
 mod secrets;
 mod truth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use wesago::event::{Event, EventKind};
 use wesago::object::{Object, ObjectRef};
 
 use crate::api_server::{Commit, Key, Request};
-use crate::deployer::Run;
+use crate::deployer::{Fate, Run};
 use crate::foresight::Foresight;
 use crate::journal::{Entry, RunId, What};
 use crate::network::agent_of;
@@ -45,6 +47,7 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         truth::check,
         ownership::check,
         repeat::check,
+        resume::check,
         secrets::check,
         foresight::check,
     ];
@@ -100,6 +103,15 @@ impl Evidence {
         objects
     }
 
+    /// Returns when a run began and when it ended.
+    fn span(&self, run: RunId) -> Option<(Duration, Duration)> {
+        let began =
+            self.entries.iter().find(|entry| matches!(entry.what, What::Began { run: r, .. } if r == run))?;
+        let ended =
+            self.entries.iter().find(|entry| matches!(entry.what, What::Ended { run: r, .. } if r == run))?;
+        Some((began.at, ended.at))
+    }
+
     /// Returns the server's version when a run ended.
     fn version_at_end(&self, run: RunId) -> u64 {
         let ended =
@@ -115,9 +127,10 @@ impl Evidence {
     }
 }
 
-/// Returns true for a run without faults, death and interrupts; another one may run beside it.
+/// Returns true for a run without faults, death, stops and interrupts; another one may run beside it.
 fn is_undisturbed(run: &Run) -> bool {
-    run.fate.weather.ends.is_none() && run.fate.death.is_none() && run.fate.interrupts.is_empty()
+    let Fate { weather, death, interrupts, stopped, .. } = &run.fate;
+    weather.ends.is_none() && death.is_none() && interrupts.is_empty() && stopped.is_none()
 }
 
 /// Returns true for a run alone, without faults, death and interrupts.

@@ -11,7 +11,7 @@ use wesago::object::Object;
 
 use super::{Evidence, is_peaceful, key_of};
 use crate::api_server::{Commit, Key};
-use crate::deployer::{Command, Ending, Run, holder_name};
+use crate::deployer::{Command, Death, Ending, Run, holder_name};
 use crate::plans::{NAMESPACE, PLAN};
 
 /// Returns what was touched that must not be.
@@ -40,16 +40,21 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     broken
 }
 
-/// No write is sent while the lock is somebody else's.
-fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
-    let key = Key {
+/// Returns the name of the plan's lock.
+pub(super) fn lock_key() -> Key {
+    Key {
         group: "coordination.k8s.io".into(),
         kind: "Lease".into(),
         namespace: NAMESPACE.into(),
         name: Inventory::parent_name(PLAN),
-    };
+    }
+}
+
+/// No write is sent while the lock is somebody else's.
+fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
+    let key = lock_key();
     if let Ending::Ended(Err(EngineError::LockLost { why })) = &run.ending
-        && why.contains("somebody else")
+        && why.contains("taken over")
         && evidence
             .object_at(&key, evidence.version_at_end(run.id))
             .is_some_and(|lease| lease["spec"]["holderIdentity"] == holder_name(run.id))
@@ -57,7 +62,8 @@ fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
         say("it gave up a lock that was its own".to_owned());
     }
     let left = evidence.object_at(&key, evidence.version_at_end(run.id));
-    if is_peaceful(run) && left.is_some_and(|lease| lease["spec"]["holderIdentity"] == holder_name(run.id)) {
+    let gives_back = is_peaceful(run) || matches!(run.fate.death, Some(Death::OfMistake));
+    if gives_back && left.is_some_and(|lease| lease["spec"]["holderIdentity"] == holder_name(run.id)) {
         say("it did not give the lock back".to_owned());
     }
     for (at, request) in evidence.writes(run.id).filter(|(_, request)| !request.path.contains("/leases")) {

@@ -137,6 +137,11 @@ fn idle(evidence: &Evidence, run: &Run) -> Vec<String> {
             format!("idempotence: run {}: {} {} was sent again", run.id, request.method, request.path)
         })
         .collect();
+    let lock: Vec<_> =
+        evidence.requests(run.id).filter(|(_, request)| request.path.contains("/leases")).collect();
+    if lock.len() != 2 {
+        broken.push(format!("idempotence: run {}: {} requests about the lock", run.id, lock.len()));
+    }
     let changed = evidence.commits(run.id).filter(|commit| commit.key.kind != "Lease");
     broken.extend(changed.map(|commit| format!("idempotence: run {}: {} was changed", run.id, commit.key)));
     broken

@@ -3,7 +3,7 @@
 # make test   everything, on a real cluster
 # make down   removes the cluster again
 .PHONY: demo check test soak down tools property-tests simulation-tests python-tests sandbox-tests postgres-tests \
-  forum-tests truth-tests conformance-tests
+  forum-tests fault-tests truth-tests conformance-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
@@ -32,7 +32,7 @@ check: tools
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests truth-tests \
+test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests fault-tests truth-tests \
   conformance-tests down
 
 python-tests:
@@ -69,6 +69,11 @@ soak:
 forum-tests:
 	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
+
+# deploys that are killed, stopped, met by another one, cut off from the API server and from etcd
+fault-tests:
+	$(SANDBOX) up
+	$(CARGO) test --locked --features sandbox --test faults -- --nocapture
 
 # every way to fail, told within seconds; every way to recover, without a false alarm; leaves three nodes
 truth-tests:

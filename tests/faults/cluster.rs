@@ -1,0 +1,50 @@
+//! The sandbox's cluster, as far as faults are concerned: what a plan owns there, and its end.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::sandbox::command::{kubectl_in, sandbox};
+use crate::sandbox::seen::Seen;
+
+/// The label of everything a plan owns.
+const OURS: &str = "applyset.kubernetes.io/part-of";
+
+/// Returns one object of a namespace, such as `job/migrate`; `None` when it is not there.
+pub(crate) fn object(namespace: &str, name: &str) -> Seen<Option<Value>> {
+    let found = kubectl_in(namespace, &["get", name, "--ignore-not-found", "--output", "json"])?;
+    if found.trim().is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(&found).map(Some).map_err(|error| format!("kubectl get {name}: {error}"))
+}
+
+/// Returns the uid of everything in a namespace that carries the label of a plan's set, by `Kind/name`.
+pub(crate) fn owned(namespace: &str) -> Seen<BTreeMap<String, String>> {
+    let listed = ["api-resources", "--verbs=list", "--namespaced", "--output", "name"];
+    let kinds = kubectl_in(namespace, &listed)?;
+    // Those of a Service carry its labels (controller/endpointslice); events come and go by themselves.
+    let is_owned = |kind: &&str| !kind.starts_with("events") && !kind.starts_with("endpoint");
+    let kinds: Vec<&str> = kinds.lines().filter(is_owned).collect();
+    let found = kubectl_in(namespace, &["get", &kinds.join(","), "--selector", OURS, "--output", "json"])?;
+    let found: Value = serde_json::from_str(&found).map_err(|error| format!("kubectl get: {error}"))?;
+    let items = found["items"].as_array().ok_or("kubectl get: no list")?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let entry = |object: &Value| {
+        let metadata = &object["metadata"];
+        (format!("{}/{}", text(&object["kind"]), text(&metadata["name"])), text(&metadata["uid"]))
+    };
+    Ok(items.iter().map(entry).collect())
+}
+
+/// Removes a namespace and waits until it is gone.
+pub(crate) fn clear_away(namespace: &str) -> Seen {
+    let words = ["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--timeout", "180s"];
+    sandbox(&words).map(|_| ())
+}
+
+/// Returns what a person would look at first when something went wrong.
+pub(crate) fn picture() -> String {
+    let words = ["kubectl", "get", "pods,jobs,deployments,leases", "--all-namespaces", "--output", "wide"];
+    sandbox(&words).unwrap_or_else(|error| error)
+}

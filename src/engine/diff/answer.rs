@@ -1,9 +1,11 @@
 //! What the answer to a dry run says about the deploy that would follow. Pure: it mirrors what a deploy
-//! does with the same answer to the real write (`tasks`).
+//! does with the same answer to the real write (`write`).
 
 use serde_json::Value;
 
 use crate::cluster::{ApiError, Refusal, Written};
+use crate::engine::conflict::{Settlement, Terms};
+use crate::engine::recreate::{Way, way};
 use crate::engine::refused;
 use crate::event::Prospect;
 use crate::object::{Change, Object};
@@ -34,11 +36,12 @@ pub(super) enum Outlook {
     },
 }
 
-/// Returns what an answer means for an object that was `live` before. An error that says nothing about the
-/// object is handed back.
+/// Returns what an answer means for an object that was `live` before, under the terms of its write. An error
+/// that says nothing about the object is handed back.
 pub(super) fn outlook(
     wanted: &Object,
     live: Option<&Object>,
+    terms: &Terms,
     answer: Result<&Written, &ApiError>,
 ) -> Result<Outlook, ApiError> {
     match answer {
@@ -47,7 +50,7 @@ pub(super) fn outlook(
             let why = format!("the cluster does not know the kind {} yet", wanted.kind());
             Ok(Outlook::Unverified { why })
         }
-        Err(ApiError::Refused(refusal)) => refused(wanted, live, refusal),
+        Err(ApiError::Refused(refusal)) => refused(wanted, live, terms, refusal),
         Err(error) => Err(error.clone()),
     }
 }
@@ -67,11 +70,29 @@ fn accepted(live: Option<&Object>, written: &Written) -> Outlook {
     }
 }
 
-fn refused(wanted: &Object, live: Option<&Object>, refusal: &Refusal) -> Result<Outlook, ApiError> {
-    let is_job = wanted.kind() == "Job" && wanted.group() == "batch";
-    if is_job && live.is_some() && refusal.is_immutable_field() {
-        let why = Some("what it does changes, and that cannot be changed in place".to_owned());
-        return Ok(Outlook::Done { prospect: Prospect::Recreate, after: None, why });
+fn refused(
+    wanted: &Object,
+    live: Option<&Object>,
+    terms: &Terms,
+    refusal: &Refusal,
+) -> Result<Outlook, ApiError> {
+    let told = || refused::text(wanted, &ApiError::Refused(refusal.clone()));
+    if let Some(live) = live.filter(|_| refusal.is_immutable_field()) {
+        return Ok(match way(wanted, live, terms.recreate) {
+            Way::Anew(_) => {
+                let why = Some("what changes cannot be changed in place".to_owned());
+                Outlook::Done { prospect: Prospect::Recreate, after: None, why }
+            }
+            Way::No { hint } => Outlook::Refused { message: format!("{}; {hint}", told()) },
+        });
+    }
+    if refusal.is_field_conflict() {
+        let configure = |why| Outlook::Done { prospect: Prospect::Configure, after: None, why: Some(why) };
+        return Ok(match terms.settle(refusal) {
+            Settlement::Take => configure(format!("{}, and that is taken", told())),
+            Settlement::Yield(fields) => configure(format!("{} is left to its owner", fields.join(", "))),
+            Settlement::Fail(_) => Outlook::Refused { message: told() },
+        });
     }
     let message = refusal.message.clone();
     Ok(match refusal.code {
@@ -86,9 +107,7 @@ fn refused(wanted: &Object, live: Option<&Object>, refusal: &Refusal) -> Result<
         403 if message.contains("cannot patch resource") || message.contains("cannot create resource") => {
             Outlook::Unverified { why: message }
         }
-        400 | 403 | 405 | 409 | 413 | 422 | 500 => {
-            Outlook::Refused { message: refused::text(wanted, &ApiError::Refused(refusal.clone())) }
-        }
+        400 | 403 | 405 | 409 | 413 | 422 | 500 => Outlook::Refused { message: told() },
         _ => return Err(ApiError::Refused(refusal.clone())),
     })
 }
@@ -117,11 +136,17 @@ mod tests {
 
     use super::{Outlook, outlook};
     use crate::cluster::{ApiError, Cause, Refusal, Written};
+    use crate::engine::conflict::Terms;
     use crate::event::Prospect;
     use crate::object::{Change, Object};
+    use crate::plan::ConflictPolicy;
 
     fn object(kind: &str, more: &Value) -> Object {
-        let api_version = if kind == "Job" { "batch/v1" } else { "v1" };
+        let api_version = match kind {
+            "Job" => "batch/v1",
+            "StatefulSet" => "apps/v1",
+            _ => "v1",
+        };
         let mut value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}});
         json_patch::merge(&mut value, more);
         Object::new(value).unwrap()
@@ -139,7 +164,7 @@ mod tests {
 
     #[track_caller]
     fn prospect(live: Option<&Object>, written: &Written) -> Option<Prospect> {
-        match outlook(&object("ConfigMap", &json!({})), live, Ok(written)).unwrap() {
+        match outlook(&object("ConfigMap", &json!({})), live, &Terms::default(), Ok(written)).unwrap() {
             Outlook::Unchanged => None,
             Outlook::Done { prospect, .. } => Some(prospect),
             other => panic!("{other:?}"),
@@ -169,7 +194,7 @@ mod tests {
             ..Refusal::default()
         };
         let live = object(kind, &json!({}));
-        outlook(&live, Some(&live), Err(&ApiError::Refused(refusal))).unwrap()
+        outlook(&live, Some(&live), &Terms::default(), Err(&ApiError::Refused(refusal))).unwrap()
     }
 
     #[test]
@@ -177,6 +202,12 @@ mod tests {
         let immutable = "Job.batch \"x\" is invalid: spec.template: Invalid value: {}: field is immutable";
         assert!(matches!(
             told("Job", 422, "jobs", immutable),
+            Outlook::Done { prospect: Prospect::Recreate, .. }
+        ));
+        let set = "StatefulSet.apps \"x\" is invalid: spec: Forbidden: updates to statefulset spec for fields other \
+                   than 'replicas' are forbidden";
+        assert!(matches!(
+            told("StatefulSet", 422, "statefulsets", set),
             Outlook::Done { prospect: Prospect::Recreate, .. }
         ));
         assert!(matches!(told("Service", 422, "services", immutable), Outlook::Refused { .. }));
@@ -208,7 +239,14 @@ mod tests {
         };
         let refusal = Refusal { code: 409, causes: vec![cause], ..Refusal::default() };
         let live = object("ConfigMap", &json!({}));
-        let told = outlook(&live, Some(&live), Err(&ApiError::Refused(refusal))).unwrap();
+        let refused = ApiError::Refused(refusal);
+        let under = |terms: &Terms| outlook(&live, Some(&live), terms, Err(&refused)).unwrap();
+        for policy in [ConflictPolicy::Take, ConflictPolicy::Yield] {
+            let terms = Terms { rules: vec![(".data.a".into(), policy)], ..Terms::default() };
+            let told = under(&terms);
+            assert!(matches!(told, Outlook::Done { prospect: Prospect::Configure, .. }), "{told:?}");
+        }
+        let told = under(&Terms::default());
         let message = "somebody else owns .data.a (conflict with \"kubectl-edit\" using v1)".to_owned();
         assert_eq!(told, Outlook::Refused { message });
     }
@@ -217,8 +255,8 @@ mod tests {
     fn what_says_nothing_about_the_object_is_an_error() {
         let live = object("ConfigMap", &json!({}));
         let away = ApiError::Unreachable { cause: "connection refused".into() };
-        assert_eq!(outlook(&live, None, Err(&away)), Err(away.clone()));
+        assert_eq!(outlook(&live, None, &Terms::default(), Err(&away)), Err(away.clone()));
         let busy = ApiError::Refused(Refusal { code: 503, ..Refusal::default() });
-        assert_eq!(outlook(&live, None, Err(&busy)), Err(busy.clone()));
+        assert_eq!(outlook(&live, None, &Terms::default(), Err(&busy)), Err(busy.clone()));
     }
 }

@@ -148,7 +148,7 @@ async fn look(
         }
         _ => listed.clone(),
     };
-    let outlook = outlook(&wanted, live.as_ref(), answer.as_ref())
+    let outlook = outlook(&wanted, live.as_ref(), &prepared.terms, answer.as_ref())
         .map_err(|error| EngineError::request(request, error))?;
     let warnings = answer.map(|written| written.warnings).unwrap_or_default();
     Ok(Look { live, warnings, ..known(outlook) })

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::retry::Tools;
 use crate::cluster::{ApiError, Deletion, Propagation, Resource};
@@ -23,6 +23,11 @@ pub(super) enum Manner {
     Recreate,
     /// Leave it as it is: it was done once, and once is enough.
     Leave,
+}
+
+/// Returns the JSON pointer of a label: `/` in a key is `~1` (RFC 6901).
+fn label_pointer(key: &str) -> String {
+    format!("/metadata/labels/{}", key.replace('/', "~1"))
 }
 
 /// Returns how the write of an object is spoken of.
@@ -71,6 +76,22 @@ impl Tools {
         self.persist_write(&request, send).await
     }
 
+    /// Puts a label on an object that has labels already; one that is gone or has another life stays without.
+    pub(super) async fn mark(
+        &self,
+        resource: &Resource,
+        name: &ObjectRef,
+        uid: &Uid,
+        label: (&str, &str),
+    ) -> Result<(), ApiError> {
+        let (key, value) = label;
+        let operations = json!([
+            {"op": "test", "path": "/metadata/uid", "value": uid.0},
+            {"op": "add", "path": label_pointer(key), "value": value},
+        ]);
+        self.patch_if_there(&format!("mark {name}"), resource, name, &operations).await
+    }
+
     /// Takes our label off an object: it stays and is no longer ours. One that is gone, has another life or
     /// has lost the label already is not ours either.
     pub(super) async fn let_go(
@@ -79,15 +100,23 @@ impl Tools {
         name: &ObjectRef,
         uid: &Uid,
     ) -> Result<(), ApiError> {
-        // `/` in a key is `~1` in a JSON pointer (RFC 6901).
-        let label = format!("/metadata/labels/{}", PART_OF.replace('/', "~1"));
         let operations = json!([
             {"op": "test", "path": "/metadata/uid", "value": uid.0},
-            {"op": "remove", "path": label},
+            {"op": "remove", "path": label_pointer(PART_OF)},
         ]);
-        let request = format!("let go {name}");
-        let send = || self.cluster.patch(FIELD_MANAGER, resource, name, &operations);
-        match self.persist_write(&request, send).await {
+        self.patch_if_there(&format!("let go {name}"), resource, name, &operations).await
+    }
+
+    /// Patches an object; when it is not there any more, or not as the patch tests, there is nothing to do.
+    async fn patch_if_there(
+        &self,
+        request: &str,
+        resource: &Resource,
+        name: &ObjectRef,
+        operations: &Value,
+    ) -> Result<(), ApiError> {
+        let send = || self.cluster.patch(FIELD_MANAGER, resource, name, operations);
+        match self.persist_write(request, send).await {
             Err(error) if error.refusal().is_none_or(|no| !matches!(no.code, 404 | 422)) => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }

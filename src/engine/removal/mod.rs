@@ -19,7 +19,7 @@ mod remove;
 mod stuck;
 mod teardown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,8 +37,11 @@ use crate::cluster::{Resource, Scope};
 use crate::event::Verdict;
 use crate::inventory::{Inventory, PART_OF, owned_fields};
 use crate::object::{GroupKind, Object, ObjectRef, Uid};
-use crate::plan::{StageId, StageIdx};
+use crate::plan::{Plan, StageId, StageIdx};
 use fate::{Facts, fate};
+
+/// The label of a claim whose set was pruned and whose data stayed; its value is the id of our set.
+const KEPT_FOR: &str = "wesago/kept-for";
 
 /// One object of a removal.
 #[derive(Clone, Debug)]
@@ -159,6 +162,37 @@ fn fate_of_labelled(inventory: &Inventory, object: &Object, facts: &Facts) -> Fa
     }
 }
 
+/// Returns the claims that stayed when their StatefulSet was pruned, in the namespaces of the plan.
+async fn kept_claims(tools: &Tools, session: &Session, plan: &Plan) -> Result<Vec<Object>, EngineError> {
+    let mut namespaces: BTreeSet<&str> = [plan.namespace()].into();
+    namespaces.extend(plan.objects().filter_map(|(_, object)| object.namespace()));
+    namespaces.extend(session.inventory.members().filter_map(|(member, _)| member.namespace.as_deref()));
+    let mut claims = Vec::new();
+    for namespace in namespaces {
+        let label = format!("{KEPT_FOR}={}", session.inventory.id());
+        claims.extend(list_claims(tools, session, Some(namespace), label).await?);
+    }
+    Ok(claims)
+}
+
+async fn list_claims(
+    tools: &Tools,
+    session: &Session,
+    namespace: Option<&str>,
+    labels: String,
+) -> Result<Vec<Object>, EngineError> {
+    let kind = GroupKind { group: String::new(), kind: "PersistentVolumeClaim".to_owned() };
+    let scope = Scope {
+        resource: resource(&session.catalog, &kind)?.clone(),
+        namespace: namespace.map(str::to_owned),
+        labels: Some(labels),
+        fields: None,
+        metadata_only: false,
+    };
+    let found = ask(tools, "list persistentvolumeclaims", || tools.cluster.list(&scope)).await?;
+    Ok(found.objects)
+}
+
 /// Returns the claims that a StatefulSet has made: they carry no label of ours, outlive their set, and are
 /// found by the set's selector and their name (`TEMPLATE-SET-ORDINAL`,
 /// `controller/statefulset/stateful_set_utils.go`).
@@ -178,20 +212,12 @@ async fn volume_claims(tools: &Tools, session: &Session, set: &Object) -> Result
     if set.kind() != "StatefulSet" || prefixes.is_empty() || labels.is_empty() {
         return Ok(Vec::new());
     }
-    let kind = GroupKind { group: String::new(), kind: "PersistentVolumeClaim".to_owned() };
-    let scope = Scope {
-        resource: resource(&session.catalog, &kind)?.clone(),
-        namespace: set.namespace().map(str::to_owned),
-        labels: Some(labels),
-        fields: None,
-        metadata_only: false,
-    };
-    let found = ask(tools, "list persistentvolumeclaims", || tools.cluster.list(&scope)).await?;
+    let found = list_claims(tools, session, set.namespace(), labels).await?;
     let made_by_set = |claim: &Object| {
         prefixes.iter().any(|prefix| {
             let ordinal = claim.name().strip_prefix(prefix.as_str()).unwrap_or_default();
             !ordinal.is_empty() && ordinal.bytes().all(|byte| byte.is_ascii_digit())
         })
     };
-    Ok(found.objects.into_iter().filter(made_by_set).collect())
+    Ok(found.into_iter().filter(made_by_set).collect())
 }

@@ -8,7 +8,8 @@ use futures::Stream;
 use super::left::{Left, Live, depth, grouped, in_use, left};
 use super::remove::remove;
 use super::{
-    Facts, Fate, Removal, fate, fate_of_labelled, instances, is_ours, still_there, victim, volume_claims,
+    Facts, Fate, KEPT_FOR, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, still_there,
+    victim, volume_claims,
 };
 use crate::cluster::Scope;
 use crate::engine::EngineError;
@@ -43,6 +44,9 @@ pub(in crate::engine) async fn prune(
     let Some(removal) = run.attend(work_out, emitter).await? else {
         return Ok(Verdict::Cancelled);
     };
+    if run.attend(mark_kept_claims(&tools, session, &removal), emitter).await?.is_none() {
+        return Ok(Verdict::Cancelled);
+    }
     let outcome = remove(run, &session.catalog, &removal, emitter).await;
     if let Some(why) = outcome.lock_lost {
         return Err(EngineError::LockLost { why });
@@ -54,6 +58,20 @@ pub(in crate::engine) async fn prune(
     let tools = run.closing_tools();
     let left = run.finally(close(&tools, session, &removal), emitter).await?;
     Ok(still_there(verdict, &left))
+}
+
+/// Marks the claims of sets that go: they stay, and once their set is gone only the mark leads a teardown with
+/// `--delete-data` to them. They do not become members: the set may come back, and with it their use.
+async fn mark_kept_claims(tools: &Tools, session: &Session, removal: &Removal) -> Result<(), EngineError> {
+    let set = session.inventory.id();
+    let is_kept = |victim: &&Victim| {
+        matches!(victim.fate, Fate::Stays(Keep::Volume { .. })) && !session.inventory.contains(&victim.object)
+    };
+    for claim in removal.victims().filter(is_kept) {
+        let marked = tools.mark(&claim.resource, &claim.object, &claim.uid, (KEPT_FOR, &set)).await;
+        marked.map_err(|error| EngineError::request(format!("mark {}", claim.object), error))?;
+    }
+    Ok(())
 }
 
 /// Returns true when something may have to be pruned, as far as the run knew when it began.

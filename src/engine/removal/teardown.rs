@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, Fate, Group, Removal, fate, fate_of_labelled, instances, is_ours, victim, volume_claims};
+use super::{
+    Facts, Fate, Group, Removal, fate, fate_of_labelled, instances, is_ours, kept_claims, victim,
+    volume_claims,
+};
 use crate::cluster::Propagation;
 use crate::engine::EngineError;
 use crate::engine::retry::Tools;
@@ -65,7 +68,8 @@ fn groups(plan: &Plan) -> Vec<Group> {
     groups
 }
 
-/// Returns the claims that StatefulSets of the plan, and of ours that have left it, have made.
+/// Returns the claims that StatefulSets of the plan, and of ours that have left it, have made, those that are
+/// gone by now among them.
 async fn claims(
     tools: &Tools,
     session: &Session,
@@ -74,12 +78,15 @@ async fn claims(
 ) -> Result<Vec<(Object, Option<usize>)>, EngineError> {
     let planned = plan.objects().map(|(stage, set)| (set, Some(stage.0)));
     let left = session.live.values().filter(|object| !stage_of.contains_key(&object.reference()));
-    let mut claims = Vec::new();
+    let mut claims = BTreeMap::new();
     for (set, stage) in planned.chain(left.map(|set| (set, None))) {
         let found = volume_claims(tools, session, set).await?;
-        claims.extend(found.into_iter().map(|claim| (claim, stage)));
+        claims.extend(found.into_iter().map(|claim| (claim.reference(), (claim, stage))));
     }
-    Ok(claims)
+    for claim in kept_claims(tools, session, plan).await? {
+        claims.entry(claim.reference()).or_insert((claim, None));
+    }
+    Ok(claims.into_values().collect())
 }
 
 /// Ends a teardown: brings the inventory up to date, or removes it when nothing is left, and returns what

@@ -30,11 +30,12 @@ fn of_run(evidence: &Evidence, run: &Run) -> Vec<String> {
     let writes: Vec<_> =
         evidence.writes(run.id).filter(|(_, request)| !request.path.contains("/leases")).collect();
     let first_write = writes.first().map(|(at, _)| *at);
-    // To prune what has left the plan, and to note that, needs no check of what stays.
+    // To prune what has left the plan, to mark or let go of what stays, and to note that in the inventory,
+    // needs no check.
     let inventory = format!("/configmaps/wesago-{}", run.plan.name());
-    let applies = writes
-        .iter()
-        .any(|(_, request)| request.method == http::Method::PATCH && !request.path.ends_with(&inventory));
+    let applies = writes.iter().any(|(_, request)| {
+        request.content_type == "application/apply-patch+yaml" && !request.path.ends_with(&inventory)
+    });
     match (first_write, asked.first(), asked.last()) {
         (_, None, _) if is_deploy && applies && !run.fate.options.skip_preflight => {
             say("it was not made before a write");

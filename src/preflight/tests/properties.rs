@@ -195,7 +195,7 @@ const TEXTS: &[&str] = &[
 
 /// Returns an object of a kind, with anything in it.
 fn thing(any: &mut Arbitrary, api_version: &str, kind: &str) -> Object {
-    let mut value = Value::Object(any.fields(8));
+    let mut value = Value::Object(any.fields(2));
     value["apiVersion"] = api_version.into();
     value["kind"] = kind.into();
     value["metadata"] = json!({"name": any.pick(&["a", "b", "web"]), "namespace": "shop"});
@@ -203,10 +203,10 @@ fn thing(any: &mut Arbitrary, api_version: &str, kind: &str) -> Object {
         value["metadata"]["labels"] = any.value(2);
     }
     if any.chance(70) {
-        value["spec"] = any.mostly_fields(6);
+        value["spec"] = any.mostly_fields(4);
     }
     if value["spec"].is_object() && any.chance(60) {
-        value["spec"]["template"] = json!({"metadata": any.mostly_fields(2), "spec": any.mostly_fields(5)});
+        value["spec"]["template"] = json!({"metadata": any.mostly_fields(2), "spec": any.mostly_fields(4)});
         if any.chance(70) && value["spec"]["template"]["spec"].is_object() {
             let containers: Vec<Value> = (0..any.below(3)).map(|_| any.mostly_fields(4)).collect();
             value["spec"]["template"]["spec"]["containers"] = containers.into();

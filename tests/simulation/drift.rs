@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use wesago::engine::{Since, StatusRow};
+use wesago::engine::{Since, StatusRow, Watched};
+use wesago::event::CancelReason;
 use wesago::object::Object;
 use wesago::plan::{Plan, Stage, StageId};
 
 use crate::api_server::{DeleteOptions, Key, Writer};
 use crate::deployer::{Command, Fate};
 use crate::hands::SOMEBODY;
+use crate::journal::What;
 use crate::plans::{NAMESPACE, PLAN};
 use crate::stories::on_paused_clock;
 use crate::weather::Weather;
@@ -185,6 +188,78 @@ fn what_is_missing_or_made_anew_is_told() {
         let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1", "b": "2"}});
         world.create(&settings(), object);
         assert!(world.since(&settings()).await.unwrap().is_another_life);
+    });
+}
+
+/// Watches for so long while something is done, and returns what was shown.
+async fn watched(
+    world: &mut Deployed,
+    replicas: u64,
+    deeds: impl AsyncFnOnce(&mut Deployed),
+) -> Vec<Watched> {
+    const WATCHED_FOR: Duration = Duration::from_secs(600);
+    let engine = world.0.engine(ASKER + 1, Weather::default());
+    let interrupt = async {
+        tokio::time::sleep(WATCHED_FOR).await;
+        CancelReason::Interrupt
+    };
+    let interrupts = Box::pin(interrupt.into_stream().chain(futures::stream::pending()));
+    let (mut shown, plan) = (Vec::new(), plan(replicas));
+    let watching = Box::pin(engine.watch(&plan, interrupts, |watched| shown.push(watched.clone())));
+    let (ended, ()) = futures::future::join(watching, deeds(world)).await;
+    assert_eq!(ended, Ok(()));
+    shown
+}
+
+/// Returns the fields touched of all objects.
+fn fields(watched: &Watched) -> Vec<&str> {
+    let since = watched.rows.iter().filter_map(|row| row.since.as_ref());
+    since.flat_map(|since| &since.fields).map(|drift| drift.field.as_str()).collect()
+}
+
+#[test]
+fn a_watched_status_is_shown_at_every_change_and_sends_nothing_meanwhile() {
+    on_paused_clock(async {
+        let mut world = Deployed::new().await;
+        let shown = watched(&mut world, 2, async |world| {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            world.edit(&web(), |object| object["spec"]["paused"] = true.into());
+            world.edit(&web(), |object| object["spec"]["replicas"] = 5.into());
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            world.edit(&settings(), |object| object["data"]["a"] = "other".into());
+        })
+        .await;
+        assert_eq!(fields(&shown[0]), [""; 0]);
+        assert_eq!(fields(shown.last().unwrap()), [".data.a", ".spec.replicas"]);
+        let steps: Vec<usize> = shown.iter().map(|watched| fields(watched).len()).collect();
+        assert!(steps.is_sorted() && steps.contains(&1), "{steps:?}");
+        let entries = world.0.journal.entries();
+        let sent = entries.iter().filter_map(|entry| match &entry.what {
+            What::Sent { run, request, .. } if *run == ASKER + 1 => Some(request),
+            _ => None,
+        });
+        let lists: Vec<_> = sent.filter(|request| !request.query.contains("watch=true")).collect();
+        assert!(lists.iter().all(|request| request.method == http::Method::GET));
+        assert!(lists.len() <= 8, "asked on a timer: {} requests", lists.len());
+    });
+}
+
+#[test]
+fn a_watched_status_takes_a_deploy_for_ours() {
+    on_paused_clock(async {
+        let mut world = Deployed::new().await;
+        let shown = watched(&mut world, 3, async |world| {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            let run = world.0.run(Command::Deploy, &plan(3), Fate::default()).await;
+            assert!(run.ending.is_success());
+        })
+        .await;
+        let since = |watched: &Watched| {
+            watched.rows.iter().find(|row| row.object.name == "web").unwrap().since.clone().unwrap()
+        };
+        assert!(since(&shown[0]).plan_changed);
+        assert!(shown.iter().all(|watched| !since(watched).is_drift()));
+        assert_eq!(since(shown.last().unwrap()), Since::default());
     });
 }
 

@@ -185,6 +185,10 @@ impl World {
         self.converge(&mut application).await;
         if self.random.chance(600) {
             application.change(&mut self.random.fork("change"));
+            if self.random.fork("change as foreseen").chance(400) {
+                self.settle().await;
+                self.deploy_as_foreseen(&application.plan()).await;
+            }
             self.converge(&mut application).await;
         }
         if self.random.chance(600) {

@@ -75,6 +75,17 @@ pub(super) async fn refuses_as_a_write_does(peer: Arc<Peer>) {
     assert!(refused["message"].as_str().unwrap().contains("field is immutable"), "{refused}");
 }
 
+/// A dry run of a POST says whether it could be done, and makes nothing.
+pub(super) async fn tries_a_create(peer: Arc<Peer>) {
+    let collection = peer.path("v1/configmaps");
+    let uri = format!("{collection}?fieldManager=wesago&dryRun=All");
+    let content = map(&json!({"a": "1"}));
+    peer.send(Method::POST, &uri, "application/json", &content).await.expect(201);
+    peer.get(&format!("{collection}/map")).await.refused(404, "NotFound");
+    peer.post(&collection, &content).await.expect(201);
+    peer.send(Method::POST, &uri, "application/json", &content).await.refused(409, "AlreadyExists");
+}
+
 /// 404 that speaks of the namespace, not of the object.
 pub(super) async fn names_a_missing_namespace(peer: Arc<Peer>) {
     let path = format!("/api/v1/namespaces/{}-missing/configmaps/map", peer.namespace);

@@ -40,6 +40,7 @@ claims! {
     dry_run::changes_nothing => simulated_dry_change, real_dry_change;
     dry_run::shows_that_nothing_would_change => simulated_dry_same, real_dry_same;
     dry_run::refuses_as_a_write_does => simulated_dry_refusal, real_dry_refusal;
+    dry_run::tries_a_create => simulated_dry_post, real_dry_post;
     dry_run::names_a_missing_namespace => simulated_dry_namespace, real_dry_namespace;
     ownership::a_conflict_tells_how_the_field_was_written => simulated_conflict_words, real_conflict_words;
     ownership::force_can_be_bound_to_a_state => simulated_bound_force, real_bound_force;

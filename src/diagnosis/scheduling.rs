@@ -56,6 +56,12 @@ pub(super) fn not_scheduled<'a>(
         return Some(transient(message));
     }
     if let Some(claim) = missing_claim(scheduled.message()) {
+        // One that was made a moment after the pod is there by now: the scheduler looks again soon, and leaves
+        // its last word standing until then.
+        let is_it = |known: &&Object| known.name() == claim && known.namespace() == pod.namespace();
+        if evidence.claims.iter().any(is_it) {
+            return Some(transient(message));
+        }
         let message = format!("claim {claim} is not there");
         let signal = Signal::new(Cause::Claim, Class::Permanent, reason, message).for_seconds(SURE_AFTER);
         return Some(signal.missing(Some(Missing::new("PersistentVolumeClaim", claim, None))));

@@ -33,9 +33,8 @@ impl Questions {
         let mut objects = references::elsewhere(plan);
         for namespace in &namespaces {
             let with_pods = workloads.iter().any(|one| one.object.namespace() == Some(namespace));
-            if with_pods || storage::is_used(plan) {
-                lists.insert(List::Quotas(namespace.clone()));
-            }
+            // A quota may count objects of any kind.
+            lists.insert(List::Quotas(namespace.clone()));
             if with_pods || namespace == plan.namespace() {
                 objects.insert(core("Namespace", None, namespace));
             }

@@ -111,8 +111,11 @@ fn told(
     }
     if level == Level::Warning && !unborn {
         what.push_str(match resource {
-            "jobs" => ": a Job that failed or has changed cannot be run again",
-            _ => ": less can be told about pods that do not become ready",
+            "pods" | "events" | "pods/log" => ": less can be told about pods that do not become ready",
+            "jobs" if missing.verbs.contains("delete") => {
+                ": a Job that failed or has changed cannot be run again"
+            }
+            _ => ": they are listed every 2 s instead, and news of them come late",
         });
     }
     let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
@@ -166,7 +169,7 @@ fn of_object<'a>(plan: &'a Plan, facts: &Facts, object: &'a Object, rights: &mut
         ("list", None, Level::Error),
     ];
     if !settles_at_once(&kind, plan.rules()) {
-        verbs.push(("watch", None, Level::Error));
+        verbs.push(("watch", None, Level::Warning));
     }
     if kind.kind == "Job" && kind.group == "batch" {
         verbs.push(("delete", name, Level::Warning));

@@ -13,6 +13,7 @@
 //! failures/*   the classes, each with a plan in a namespace of its own
 //! checkup      the same beforehand: what the doctor says
 //! recoveries   no false alarm
+//! permissions  a deployer who may not watch
 //! nodes        a node goes away
 //! trial        one run: what is wanted of it, what came
 //! evidence     what on the server shows that something is wrong
@@ -31,6 +32,7 @@ mod evidence;
 mod failures;
 mod nodes;
 mod objects;
+mod permissions;
 mod recoveries;
 mod registry;
 #[path = "../sandbox/mod.rs"]
@@ -52,7 +54,8 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     // The longest ones first: nobody waits for them alone at the end.
-    let trials = nodes::all().chain(recoveries::all()).chain(failures::all()).chain(checkup::all()).collect();
+    let slow = nodes::all().chain(recoveries::all()).chain([permissions::trial()]);
+    let trials = slow.chain(failures::all()).chain(checkup::all()).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     world::end();
     conclusion.exit_code()

@@ -1,18 +1,42 @@
 //! No false alarm: what looks bad and recovers by itself ends well, and nothing is said to have failed.
 
+use jiff::SignedDuration;
 use libtest_mimic::Trial;
+use wesago::event::EventKind;
 
 use crate::evidence::Evidence::{Event, Exited, Waiting};
 use crate::evidence::PULLING;
 use crate::objects::{DEBIAN, IDLE, migrate, web};
 use crate::registry::SLOW;
+use crate::sandbox::seen::{Seen, ensure};
 use crate::trial::Recovery;
 
 /// Returns all of them as tests; those that take longest first.
 pub(crate) fn all() -> impl Iterator<Item = Trial> {
-    recoveries().into_iter().map(|recovery| {
+    let recoveries = recoveries().into_iter().map(|recovery| {
         Trial::test(format!("recoveries::{}", recovery.name()), move || Ok(recovery.prove()?))
-    })
+    });
+    recoveries.chain([Trial::test("recoveries::job-log", || Ok(job_log()?))])
+}
+
+/// What a Job writes is told while it runs, line by line.
+fn job_log() -> Seen {
+    let job = migrate(&[], &[], &[DEBIAN, "command: [sh, -c, echo migrating; sleep 5; echo migrated]"]);
+    let (mut lines, mut ended) = (Vec::new(), None);
+    Recovery::new("job-log", job, Event("Started", "ontainer"), 5).prove_with(|event| {
+        match &event.event {
+            EventKind::LogLine(line) => lines.push((line.line.clone(), event.at)),
+            EventKind::StageFinished { .. } => ended = Some(event.at),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let ended = ended.ok_or("the stage has no end")?;
+    let words: Vec<&str> = lines.iter().map(|(line, _)| line.as_str()).collect();
+    ensure!(words == ["migrating", "migrated"], "it wrote two lines, and these are told: {words:?}");
+    let early = ended.duration_since(lines[0].1);
+    ensure!(early > SignedDuration::from_secs(3), "its first line was told {early} before its end");
+    Ok(())
 }
 
 fn recoveries() -> Vec<Recovery> {

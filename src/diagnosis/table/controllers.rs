@@ -324,6 +324,10 @@ fn a_claim_that_is_not_there_and_a_class_that_is_not_there() {
     assert_eq!((found.class, found.grace_seconds), (Class::Permanent, Some(1)));
     let body = json!({"metadata": {"name": "media", "uid": "c"}, "status": {"phase": "Pending"}});
     let claim = object("v1", "PersistentVolumeClaim", body);
+    // Written a moment after the pod: the scheduler's word is of before.
+    let mut scene = Scene::web(vec![unscheduled("Unschedulable", message)]);
+    scene.claims = vec![claim.clone()];
+    assert_eq!(scene.only().class, Class::Transient);
     let failed = event(&claim, "ProvisioningFailed", "storageclass.storage.k8s.io \"fats\" not found", 4);
     let found = Scene::of(claim).with_event(failed).only();
     assert_eq!((found.class, found.grace_seconds), (Class::Permanent, Some(30)));

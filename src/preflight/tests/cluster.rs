@@ -82,7 +82,7 @@ fn rights_that_are_missing() {
     // A developer's role: the plan's own kinds, but not what is beside them.
     let rules = json!([
         {"verbs": ["get", "list", "watch", "create", "patch"], "apiGroups": ["batch"], "resources": ["jobs"]},
-        {"verbs": ["get", "list", "watch", "create", "patch"], "apiGroups": [""], "resources": ["services", "configmaps"]},
+        {"verbs": ["get", "list", "create", "patch"], "apiGroups": [""], "resources": ["services", "configmaps"]},
         {"verbs": ["get", "patch"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["other"]},
         {"verbs": ["*"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
     ]);
@@ -102,6 +102,10 @@ fn rights_that_are_missing() {
 
     warning[rights]: this user may not list, watch pods in namespace `shop`: less can be told about pods that do not become ready
       = help: bind a Role with apiGroups: [""], resources: [pods], verbs: [list, watch]
+
+    warning[rights]: Service/web: this user may not watch services in namespace `shop`: they are listed every 2 s instead, and news of them come late
+     --> m.yaml:8
+      = help: bind a Role with apiGroups: [""], resources: [services], verbs: [watch]
 
     warning[rights]: Job/migrate: this user may not delete jobs.batch in namespace `shop`: a Job that failed or has changed cannot be run again
      --> m.yaml:3

@@ -335,12 +335,13 @@ mod tests {
         assert!(terminal.contents().contains("reading the cluster"));
         live.pause().unwrap();
         insta::assert_snapshot!(terminal.contents(), @"
-        run 81b2c3 (deploy) was interrupted in stages databases/redis, migrate 17s ago; what it did is read from the cluster
-          ⠋ databases/postgres       0s  begins
-          · databases/redis              waits
-          · migrate                      waits for databases/postgres
-          · web                          waits for databases/redis, migrate
-          12s  0 of 4 stages settled
+        1 to delete, 1 to recreate, 2 to write, 4 unchanged
+        ~ StatefulSet/postgres written
+            its pods roll: ConfigMap/postgres-conf changes
+        ± Job/migrate recreated
+            runs again: it failed
+        - Service/old deleted
+            it has left the plan
         ");
     }
 

@@ -12,8 +12,9 @@ pub mod settings;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use groups::is_built_in_group;
@@ -23,9 +24,11 @@ pub use quantity::Quantity;
 /// One Kubernetes object: JSON with an `apiVersion`, a `kind` and a `metadata.name`.
 ///
 /// The three are checked once, at construction; whoever holds an `Object` can rely on them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Object(Value);
+///
+/// A clone is the same JSON, shared until one of the two is changed: a run hands thousands of objects from
+/// the plan to the writes, and from a list to the verdicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object(Arc<Value>);
 
 /// Why a JSON value is not an [`Object`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,12 @@ pub enum NotAnObject {
     /// A required field is missing, empty or not a string.
     #[error("`{0}` is missing")]
     Missing(&'static str),
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
 }
 
 impl Object {
@@ -55,7 +64,7 @@ impl Object {
                 _ => return Err(NotAnObject::Missing(path)),
             }
         }
-        Ok(Self(value))
+        Ok(Self(Arc::new(value)))
     }
 
     /// Returns the JSON.
@@ -65,7 +74,7 @@ impl Object {
 
     /// Returns the JSON, giving the object up.
     pub fn into_value(self) -> Value {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// Returns `apiVersion`, such as `apps/v1`.
@@ -155,7 +164,9 @@ impl Object {
             "CronJob" => "/spec/jobTemplate/spec/template",
             _ => "/spec/template",
         };
-        let template = self.0.pointer_mut(template)?.as_object_mut()?;
+        // Looked for first: an object without one stays shared.
+        self.0.pointer(template)?;
+        let template = Arc::make_mut(&mut self.0).pointer_mut(template)?.as_object_mut()?;
         Some(entry(template, "metadata"))
     }
 
@@ -180,7 +191,7 @@ impl Object {
 
     fn metadata(&mut self) -> &mut Map<String, Value> {
         // Checked in `new`: the root is a mapping and `metadata.name` is there.
-        match &mut self.0 {
+        match Arc::make_mut(&mut self.0) {
             Value::Object(root) => entry(root, "metadata"),
             _ => unreachable!("an Object is a mapping"),
         }

@@ -60,7 +60,7 @@ property-tests:
 
 # 2,000 stories under faults, each held against every promise; `check` lives through 60
 simulation-tests:
-	WESAGO_SIM_SEEDS=2000 $(CARGO) test --locked --test simulation stories -- --nocapture
+	WESAGO_SIM_SEEDS=2000 $(CARGO) test --locked --profile simulation --test simulation stories -- --nocapture
 
 # 100,000 stories: a night
 soak:

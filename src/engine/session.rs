@@ -46,8 +46,17 @@ pub(super) struct Session {
 impl Session {
     /// Asks what kinds are served: the first question to a cluster, and so the one that finds it away.
     pub(super) async fn discover(tools: &Tools) -> Result<Catalog, EngineError> {
-        let tools = Tools { patience: FIRST_ANSWER_WITHIN, ..tools.clone() };
-        ask(&tools, "discover the served kinds", || tools.cluster.discover()).await
+        let request = "discover the served kinds";
+        let first = Tools { patience: FIRST_ANSWER_WITHIN, ..tools.clone() };
+        match ask(&first, request, || first.cluster.discover()).await {
+            // A server that answers is there, whatever it says: it is given the time of any request.
+            Err(EngineError::Request { error, .. })
+                if error.refusal().is_some_and(|refusal| refusal.code == 429 || refusal.code >= 500) =>
+            {
+                ask(tools, request, || tools.cluster.discover()).await
+            }
+            answer => answer,
+        }
     }
 
     /// Reads the cluster.

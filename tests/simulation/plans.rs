@@ -10,6 +10,9 @@ use wesago::plan::{Check, HttpCheck, Plan, SecretKey, SecretSource, SecretSpec, 
 
 use crate::random::Random;
 
+/// The definition of the widgets.
+const DEFINITION: &str = "widgets.example.org";
+
 /// The namespace of every plan.
 pub(crate) const NAMESPACE: &str = "shop";
 /// The name of every plan.
@@ -100,7 +103,7 @@ impl Application {
     /// Returns a definition, and a widget judged by the plan's own rule.
     pub(crate) fn of_a_widget() -> Self {
         let objects = vec![
-            ObjectDraft::of("CustomResourceDefinition", "widgets.example.org".into()),
+            ObjectDraft::of("CustomResourceDefinition", DEFINITION.into()),
             ObjectDraft::of("Widget", "widget".into()),
         ];
         let (id, needs, deadline) = (StageId::new("s0").unwrap(), Vec::new(), Duration::from_secs(600));
@@ -146,7 +149,12 @@ impl Application {
         let drafts = self.stages.iter().flat_map(|stage| &stage.objects);
         // By name: a check asks the Service of a Deployment of the same name.
         let names: BTreeSet<String> = drafts.map(|draft| draft.name.clone()).collect();
-        let leaving: BTreeSet<String> = names.into_iter().filter(|_| random.chance(150)).collect();
+        let mut leaving: BTreeSet<String> = names.into_iter().filter(|_| random.chance(150)).collect();
+        // Nobody can write widgets whose definition the same plan removes.
+        let mut drafts = self.stages.iter().flat_map(|stage| &stage.objects);
+        if drafts.any(|draft| draft.kind == "Widget" && !leaving.contains(&draft.name)) {
+            leaving.remove(DEFINITION);
+        }
         for stage in &mut self.stages {
             stage.objects.retain(|draft| !leaving.contains(&draft.name));
         }
@@ -211,7 +219,7 @@ pub(crate) fn rule_for_widgets(current: &str, failed: Option<&str>) -> BTreeMap<
 /// Puts a definition into one stage, and objects of its kind into it and into some of the later ones.
 fn add_widgets(random: &mut Random, stages: &mut [StageDraft]) {
     let first = random.index(stages.len());
-    let definition = ObjectDraft::of("CustomResourceDefinition", "widgets.example.org".into());
+    let definition = ObjectDraft::of("CustomResourceDefinition", DEFINITION.into());
     let id = stages[first].id.clone();
     stages[first].objects.push(definition);
     for (index, stage) in stages.iter_mut().enumerate().skip(first) {

@@ -4,7 +4,6 @@ import socket
 
 from .addresses import API_ADDRESS, API_PORT, FAKE_PODS, PODS, SERVICES
 from .daemons import Daemon
-from .failure import SandboxError
 from .kubeconfig import LOCAL_SERVER, write
 from .pki import API_SERVER, CONTROLLER_MANAGER, FAKE_NODES, KUBELET_CLIENT, SCHEDULER
 from .wait import until
@@ -162,15 +161,27 @@ class ControlPlane:
 
 
 def require_free_port(port, wanted_by):
-    """Names the port and who wants it, instead of leaving that to a log."""
+    """Names the port and who wants it, instead of leaving that to a log.
+
+    A process that was just killed counts as gone while its threads still let go of the port, so a port
+    is given a moment.
+    """
+    until(
+        lambda: _is_free(port),
+        5,
+        f"the release of port {port} for {wanted_by}",
+        "it is taken by another program; stop that and try again",
+    )
+
+
+def _is_free(port):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("0.0.0.0", port))
-        except OSError as error:
-            raise SandboxError(
-                f"port {port} for {wanted_by} is taken by another program; stop that and try again"
-            ) from error
+        except OSError:
+            return False
+        return True
 
 
 def _answers(port):

@@ -54,12 +54,15 @@ const BUILT_IN: [Row; 30] = [
 ];
 
 /// The built-in kinds above without a subresource `status`.
-const WITHOUT_STATUS: [&str; 10] = [
+const WITHOUT_STATUS: [&str; 13] = [
     "ConfigMap",
     "ControllerRevision",
     "Event",
+    "IngressClass",
     "Lease",
+    "LimitRange",
     "NetworkPolicy",
+    "PriorityClass",
     "Role",
     "RoleBinding",
     "Secret",

@@ -25,7 +25,7 @@ _INSIDE = "SANDBOX_TEST_BESIDE"
 
 
 def run(arguments):
-    """Runs the named scenarios, or all; returns (passed, failed)."""
+    """Runs the named scenarios, or all; returns (passed, failed), and names at the end what failed."""
     names = [argument for argument in arguments if argument != "--beside"]
     if "--beside" in arguments and not os.environ.get(_INSIDE):
         _enter_namespaces(arguments)
@@ -39,7 +39,9 @@ def run(arguments):
     test = Test()
     for name in names or SCENARIOS:
         test.scenario(name, SCENARIOS[name])
-    return test.passed, test.failed
+    for what in test.failures:
+        print(f"FAILED: {what}")  # once more at the end: the tail of a log is what one gets to see
+    return test.passed, len(test.failures)
 
 
 def _enter_namespaces(arguments):
@@ -102,19 +104,21 @@ class Test:
 
     def __init__(self):
         self.passed = 0
-        self.failed = 0
+        self.failures = []
+        self.running = ""
 
     def check(self, holds, what):
         if holds:
             self.passed += 1
             print(f"  ok      {what}", flush=True)
         else:
-            self.failed += 1
+            self.failures.append(f"{self.running}: {what}")
             print(f"  FAILED  {what}", flush=True)
 
     def scenario(self, name, act):
         """Runs one scenario between two pictures of the machine, which must be equal."""
         print(f"{name}: {act.__doc__.splitlines()[0]}", flush=True)
+        self.running = name
         begin = time.monotonic()
         before = picture(isolated=bool(os.environ.get(_INSIDE)))
         try:

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use finding::{Check, Finding, Level};
 pub use forecast::{Certainty, Forecast, ObjectForecast, Prospect};
 
+use crate::diagnosis::Class;
 use crate::object::{Change, ObjectRef};
 use crate::plan::StageId;
 use crate::readiness::Readiness;
@@ -188,6 +189,9 @@ pub struct CauseFound {
     pub reason: String,
     /// What it says about it.
     pub message: String,
+    /// Whether it can go away by itself; `None` in the record of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
     /// Where the object of the plan is written, such as `manifests/django/deployment.yaml:12`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,

@@ -7,7 +7,9 @@ pub mod condition;
 mod groups;
 mod path;
 mod quantity;
+pub mod rollout;
 pub mod rule;
+pub(crate) mod scheduling;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -208,6 +210,14 @@ fn entry<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, 
         Value::Object(inner) => inner,
         _ => unreachable!("just made a mapping"),
     }
+}
+
+/// Returns true for the kinds whose controllers make pods and own them. A CronJob makes Jobs, and a Pod is one.
+pub fn controls_pods(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job"
+    )
 }
 
 /// Returns the items of the list called `list` in `value`; none when it is missing or no list.

@@ -13,7 +13,7 @@ use super::session::open;
 use super::signals::cancels;
 use crate::engine::{LogTold, LogsWanted};
 use crate::event::Verdict;
-use crate::object::{Object, ObjectRef};
+use crate::object::{Object, ObjectRef, controls_pods};
 use crate::plan::{Plan, StageId};
 use crate::problem::nearest;
 use crate::report::Ink;
@@ -85,7 +85,7 @@ fn choose(plan: &Plan, what: Option<&str>) -> Result<Vec<ObjectRef>, Failure> {
 
 /// Returns true for the kinds whose pods can be found.
 fn has_logs(kind: &str) -> bool {
-    matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "CronJob" | "Pod")
+    controls_pods(kind) || matches!(kind, "CronJob" | "Pod")
 }
 
 fn not_there(plan: &Plan, what: &str) -> Failure {

@@ -6,6 +6,7 @@ use super::decode::Decoder;
 use super::document::PathDecl;
 use super::{Entry, Files, names, paths};
 use crate::object::Object;
+use crate::object::rollout::{REQUIRED_ROLLOUT, Required, WAIT_TERMINATING};
 use crate::problem::{Place, Problem};
 use crate::yaml::{Keys, Node, Substitution, parse};
 
@@ -125,6 +126,7 @@ fn object(node: &Node, decoder: &mut Decoder) -> Option<Object> {
         }
         namespace(node, group, kind, decoder);
         rerun(node, kind, decoder);
+        rollout(node, kind, decoder);
     }
     strings(node, decoder);
     if decoder.problems.len() > before {
@@ -177,6 +179,26 @@ fn rerun(node: &Node, kind: &str, decoder: &mut Decoder) {
                 .did_you_mean(word, WORDS),
         );
     }
+}
+
+/// Checks the annotations that say when a rollout is far enough.
+fn rollout(node: &Node, kind: &str, decoder: &mut Decoder) {
+    let mut check = |annotation: &str, kinds: &[&str], is_word: &dyn Fn(&str) -> bool, words: &str| {
+        let pointer = format!("/metadata/annotations/{}", annotation.replace('/', "~1"));
+        let Some(value) = node.at(&pointer) else { return };
+        let Some(word) = value.as_str() else { return };
+        if !kinds.contains(&kind) {
+            let what = format!("`{annotation}` is for a {}, and this is a {kind}", kinds.join(" or "));
+            decoder.problem(Problem::at(&value.place, what));
+        } else if !is_word(word) {
+            let problem = Problem::at(&value.place, format!("`{annotation}` is `{word}`"));
+            decoder.problem(problem.labelled(format!("expected {words}")));
+        }
+    };
+    let is_required = |word: &str| Required::parse(word).is_some();
+    check(REQUIRED_ROLLOUT, &["Deployment", "StatefulSet", "DaemonSet"], &is_required, Required::WORDS);
+    let is_switch = |word: &str| matches!(word, "true" | "false");
+    check(WAIT_TERMINATING, &["Deployment"], &is_switch, "\"true\" or \"false\"");
 }
 
 /// Checks the values that a server wants as strings and people write as numbers: labels, annotations,

@@ -2,15 +2,16 @@
 //! scheduler's own words (`FailedScheduling`, `framework/types.go`, the plugins' `ErrReason…`) are held
 //! against what the nodes have, and autoscalers are listened to.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::events::Events;
 use super::signals::{Signal, clipped};
 use super::{Cause, Class, Evidence, Missing, SURE_AFTER};
+use crate::object::Object;
 use crate::object::condition::Condition;
-use crate::object::{Object, Quantity};
+use crate::object::scheduling::{
+    Millis, Taint, allocatable, is_fixed, open_taint, requests, shown, unmatched_label,
+};
 
 /// How long a pod may wait for a node where an autoscaler could bring one: the cluster autoscaler looks
 /// every ten seconds and says what it decides, Karpenter sooner.
@@ -19,25 +20,6 @@ const AUTOSCALER_ANSWERS_WITHIN: u64 = 60;
 const PASSING_GRACE: u64 = 60;
 /// Nodes told by name.
 const NODES_TOLD: usize = 3;
-
-/// Taints that come and go with the state of a node (well-known labels, annotations and taints).
-const PASSING_TAINTS: [&str; 12] = [
-    "node.kubernetes.io/not-ready",
-    "node.kubernetes.io/unreachable",
-    "node.kubernetes.io/memory-pressure",
-    "node.kubernetes.io/disk-pressure",
-    "node.kubernetes.io/pid-pressure",
-    "node.kubernetes.io/network-unavailable",
-    "node.kubernetes.io/unschedulable",
-    "node.kubernetes.io/out-of-service",
-    "node.cloudprovider.kubernetes.io/",
-    "node.cilium.io/agent-not-ready",
-    "ToBeDeletedByClusterAutoscaler",
-    "DeletionCandidateOfClusterAutoscaler",
-];
-
-/// Where the nodes of clusters without a cloud behind them are from (`spec.providerID`): none comes by itself.
-const FIXED_PROVIDERS: [&str; 3] = ["k3s", "kind", "minikube"];
 
 /// Returns the trouble of a pod that no node takes.
 pub(super) fn not_scheduled<'a>(
@@ -84,8 +66,8 @@ pub(super) fn not_scheduled<'a>(
     if !is_lasting(scheduled.message(), pod, evidence.nodes) {
         return Some(transient(message).for_seconds(PASSING_GRACE));
     }
-    let is_fixed = evidence.nodes.is_some_and(|nodes| !nodes.iter().any(|node| may_have_siblings(node)));
-    let grace = if spoken.is_some() || is_fixed { SURE_AFTER } else { AUTOSCALER_ANSWERS_WITHIN };
+    let none_comes = evidence.nodes.is_some_and(|nodes| is_fixed(nodes.iter().copied()));
+    let grace = if spoken.is_some() || none_comes { SURE_AFTER } else { AUTOSCALER_ANSWERS_WITHIN };
     Some(Signal::new(Cause::Unschedulable, Class::Permanent, reason, message).for_seconds(grace))
 }
 
@@ -113,20 +95,18 @@ fn is_lasting(message: &str, pod: &Object, nodes: Option<&[&Object]>) -> bool {
 }
 
 fn is_lasting_reason(reason: &str, pod: &Object, nodes: Option<&[&Object]>) -> bool {
+    let nodes = nodes.unwrap_or_default();
     if let Some((_, resource)) = reason.split_once("Insufficient ") {
-        let Some(wanted) = requests(pod, resource) else { return false };
-        return nodes.is_some_and(|nodes| {
-            !nodes.is_empty() && nodes.iter().all(|node| allocatable(node, resource) < wanted)
-        });
+        let Some(wanted) = requests(spec(pod)).get(resource).copied() else { return false };
+        return !nodes.is_empty() && nodes.iter().all(|node| gives(node, resource) < wanted);
     }
     if let Some((_, taint)) = reason.split_once("untolerated taint") {
         // Newer schedulers leave the taint out: `node(s) had untolerated taint(s)`.
         if taint.contains('{') {
-            return !is_passing(taint);
+            return !Taint::names_passing(taint);
         }
-        let taints: Vec<_> =
-            nodes.unwrap_or_default().iter().filter_map(|node| untolerated(pod, node)).collect();
-        return !taints.is_empty() && !taints.iter().any(|taint| is_passing(taint));
+        let taints: Vec<_> = nodes.iter().filter_map(|node| open_taint(node, spec(pod))).collect();
+        return !taints.is_empty() && !taints.iter().any(|taint| taint.is_passing());
     }
     [
         "didn't match Pod's node affinity/selector",
@@ -138,103 +118,35 @@ fn is_lasting_reason(reason: &str, pod: &Object, nodes: Option<&[&Object]>) -> b
     .any(|lasting| reason.contains(lasting))
 }
 
-fn is_passing(taint: &str) -> bool {
-    PASSING_TAINTS.iter().any(|passing| taint.contains(passing))
-}
-
-/// Returns true for a node of a cloud, where an autoscaler may bring more of its kind.
-fn may_have_siblings(node: &Object) -> bool {
-    let provider = node.text("/spec/providerID").split("://").next().unwrap_or_default();
-    !provider.is_empty() && !FIXED_PROVIDERS.contains(&provider)
-}
-
 /// Returns what keeps each node from taking the pod, as far as it never changes by itself.
 fn lacking(pod: &Object, nodes: &[&Object]) -> Vec<String> {
     nodes.iter().filter_map(|node| Some(format!("node {} {}", node.name(), lacks(pod, node)?))).collect()
 }
 
 fn lacks(pod: &Object, node: &Object) -> Option<String> {
-    if let Some(label) = unmatched_label(pod, node) {
-        return Some(format!("has no label {label}"));
+    if let Some((label, value)) = unmatched_label(node, spec(pod)) {
+        return Some(format!("has no label {label}={value}"));
     }
-    if let Some(taint) = untolerated(pod, node) {
+    if let Some(taint) = open_taint(node, spec(pod)) {
         return Some(format!("has taint {taint}"));
     }
-    resources(pod).into_iter().find_map(|resource| {
-        let (wanted, has) = (requests(pod, &resource)?, allocatable(node, &resource));
-        (has < wanted).then(|| format!("has {resource} {has} in all, and {wanted} is asked for"))
-    })
+    // That it asks for a place is said of every pod.
+    let asked = |resource: &str, wanted: Millis| resource != "pods" && wanted > 0;
+    let wanted = requests(spec(pod)).into_iter().filter(|(resource, wanted)| asked(resource, *wanted));
+    wanted.map(|(resource, wanted)| (gives(node, &resource), resource, wanted)).find_map(
+        |(has, resource, wanted)| {
+            let (shown_has, shown_wanted) = (shown(&resource, has), shown(&resource, wanted));
+            (has < wanted)
+                .then(|| format!("has {resource} {shown_has} in all, and {shown_wanted} is asked for"))
+        },
+    )
 }
 
-fn unmatched_label(pod: &Object, node: &Object) -> Option<String> {
-    let wanted = pod.get("/spec/nodeSelector").and_then(Value::as_object)?;
-    wanted.iter().find_map(|(key, value)| {
-        let value = value.as_str()?;
-        (node.label(key) != Some(value)).then(|| format!("{key}={value}"))
-    })
+/// Returns how much of a resource a node can give to pods.
+fn gives(node: &Object, resource: &str) -> Millis {
+    allocatable(node).get(resource).copied().unwrap_or_default()
 }
 
-/// Returns a taint that keeps new pods away and is not tolerated (API docs, Taints and Tolerations).
-fn untolerated(pod: &Object, node: &Object) -> Option<String> {
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
-    let tolerations = pod.get("/spec/tolerations").and_then(Value::as_array);
-    let is_tolerated = |taint: &Value| {
-        tolerations.into_iter().flatten().any(|toleration| {
-            let (key, value, effect) =
-                (text(toleration, "key"), text(toleration, "value"), text(toleration, "effect"));
-            let any_value = text(toleration, "operator") == "Exists";
-            (effect.is_empty() || effect == text(taint, "effect"))
-                && (key == text(taint, "key") || (key.is_empty() && any_value))
-                && (any_value || value == text(taint, "value"))
-        })
-    };
-    let taints = node.get("/spec/taints").and_then(Value::as_array)?;
-    let taint = taints
-        .iter()
-        .filter(|taint| matches!(text(taint, "effect").as_str(), "NoSchedule" | "NoExecute"))
-        .find(|taint| !is_tolerated(taint))?;
-    let value = text(taint, "value");
-    let equals = if value.is_empty() { String::new() } else { format!("={value}") };
-    Some(format!("{}{equals}:{}", text(taint, "key"), text(taint, "effect")))
-}
-
-fn containers<'a>(pod: &'a Object, list: &str) -> impl Iterator<Item = &'a Value> {
-    pod.get(list).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Returns the resources the pod asks for, by name.
-fn resources(pod: &Object) -> BTreeSet<String> {
-    let lists = ["/spec/containers", "/spec/initContainers"].into_iter();
-    lists
-        .flat_map(|list| containers(pod, list))
-        .filter_map(|container| container.pointer("/resources/requests")?.as_object())
-        .flat_map(|requests| requests.keys().cloned())
-        .collect()
-}
-
-/// Returns how much of a resource the pod asks for, as the scheduler counts it: its containers together, or
-/// its largest init container, whichever is more; sidecars count with the containers (KEP-753).
-fn requests(pod: &Object, resource: &str) -> Option<Quantity> {
-    let of = |container: &Value| Quantity::of(container.pointer("/resources/requests")?.get(resource)?);
-    let is_sidecar =
-        |container: &Value| container.get("restartPolicy").is_some_and(|policy| policy == "Always");
-    let (mut together, mut largest) = (Quantity::default(), Quantity::default());
-    for container in containers(pod, "/spec/initContainers") {
-        let Some(wanted) = of(container) else { continue };
-        if is_sidecar(container) {
-            together = together.plus(wanted);
-        } else {
-            largest = largest.max(together.plus(wanted));
-        }
-    }
-    for container in containers(pod, "/spec/containers") {
-        together = together.plus(of(container).unwrap_or_default());
-    }
-    let overhead = pod.get("/spec/overhead").and_then(|overhead| Quantity::of(overhead.get(resource)?));
-    let wanted = together.max(largest).plus(overhead.unwrap_or_default());
-    (wanted > Quantity::default()).then_some(wanted)
-}
-
-fn allocatable(node: &Object, resource: &str) -> Quantity {
-    node.get("/status/allocatable").and_then(|all| Quantity::of(all.get(resource)?)).unwrap_or_default()
+fn spec(pod: &Object) -> &Value {
+    pod.get("/spec").unwrap_or(&Value::Null)
 }

@@ -216,6 +216,7 @@ impl Detective<'_> {
             chain,
             reason: diagnosis.reason,
             message,
+            class: Some(diagnosis.class),
             log,
             next: diagnosis.next,
         }

@@ -14,10 +14,9 @@ use super::emitter::millis;
 use super::lock::{Claim, Claimed, Fate, Lock};
 use super::run::Run;
 use super::session::{Session, namespace_ref};
-use super::{Emitter, Engine, EngineError, Interruption, LockState, settled};
+use super::{Emitter, Engine, EngineError, Interruption, LockState, home, settled};
 use crate::cluster::Catalog;
 use crate::event::{CancelReason, EventKind, InterruptionFound, LockAwaited, RunFinished, Verdict};
-use crate::object::Change;
 use crate::plan::Plan;
 
 /// How often the lock is claimed at most: it may change hands while it is waited for.
@@ -134,6 +133,12 @@ impl Engine {
             let held = match run.attend_to_end(claim.make(), emitter).await? {
                 None => return Ok(Taking::Interrupted),
                 Some(Claimed::Ours(lock, left)) => return Ok(taken(lock, left, emitter)),
+                Some(Claimed::Ending) => {
+                    if home::sit_out(plan, catalog, run, emitter).await?.is_none() {
+                        return Ok(Taking::Interrupted);
+                    }
+                    continue;
+                }
                 Some(Claimed::Nowhere) if command == Command::Teardown => return Ok(Taking::NoNamespace),
                 Some(Claimed::Nowhere) => {
                     // The namespace is the first write.
@@ -142,14 +147,8 @@ impl Engine {
                     {
                         return Ok(Taking::Interrupted);
                     }
-                    let making = Session::ensure_namespace(&tools, catalog, plan);
-                    match run.attend_to_end(making, emitter).await? {
-                        None => return Ok(Taking::Interrupted),
-                        Some(false) => {}
-                        Some(true) => {
-                            let (object, change) = (namespace_ref(plan.namespace()), Change::Created);
-                            emitter.emit(EventKind::ObjectApplied { stage: None, object, change });
-                        }
+                    if home::make(plan, catalog, run, emitter).await?.is_none() {
+                        return Ok(Taking::Interrupted);
                     }
                     continue;
                 }

@@ -25,6 +25,7 @@ mod followers;
 mod foresee;
 mod frame;
 mod gone;
+mod home;
 mod identity;
 mod lock;
 mod logs;

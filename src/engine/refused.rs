@@ -1,7 +1,7 @@
 //! A write the server refuses: what that means for a person, and what to try. Pure.
 
 use crate::cluster::{ApiError, Refusal};
-use crate::diagnosis::{documentation, rule_behind};
+use crate::diagnosis::{Class, documentation, rule_behind};
 use crate::event::CauseFound;
 use crate::object::Object;
 use crate::plan::StageId;
@@ -60,6 +60,7 @@ pub(super) fn cause(
         chain: vec![object.reference().to_string()],
         reason: reason(error),
         message,
+        class: Some(class(error)),
         place,
         log: Vec::new(),
         next: next(object, error),
@@ -70,6 +71,21 @@ pub(super) fn cause(
 pub(super) fn ending_namespace(object: &Object, error: &ApiError) -> Option<String> {
     error.refusal().filter(|refusal| is_ending(refusal))?;
     object.namespace().map(str::to_owned)
+}
+
+/// Returns whether a write that was refused to the end might have been taken later.
+fn class(error: &ApiError) -> Class {
+    match error.last() {
+        ApiError::Refused(refusal) if refusal.code == 429 || refusal.code >= 500 => Class::Transient,
+        ApiError::Refused(_) | ApiError::UnknownKind { .. } => Class::Permanent,
+        ApiError::Unreachable { .. }
+        | ApiError::NoAnswer { .. }
+        | ApiError::Unreadable { .. }
+        | ApiError::StillThere { .. }
+        | ApiError::Interrupted
+        | ApiError::LockLost
+        | ApiError::GaveUp { .. } => Class::Transient,
+    }
 }
 
 fn reason(error: &ApiError) -> String {

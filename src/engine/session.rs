@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use serde_json::json;
 
 use super::EngineError;
 use super::retry::Tools;
@@ -22,13 +21,6 @@ pub(super) const WIDTH: usize = 16;
 /// How long a cluster that does not answer the first question is asked: a wrong address, or one that is
 /// down, is told soon; one that goes away later is waited for.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(8);
-/// How long the end of the plan's namespace is waited for before it is made anew.
-const NAMESPACE_ENDS_WITHIN: Duration = Duration::from_secs(300);
-/// The annotation of a Namespace this program made: only such a one may be removed with the data.
-pub(super) const CREATED_BY: &str = "wesago/created-by";
-/// The field manager of a Namespace's creation. Not the one of applies: those would drop the annotation.
-const CREATOR: &str = "wesago-creator";
-
 /// The cluster as a run found it.
 pub(super) struct Session {
     /// The kinds served.
@@ -122,39 +114,6 @@ impl Session {
     /// Asks again what kinds are served: a CRD has become ready.
     pub(super) async fn rediscover(tools: &Tools) -> Result<Catalog, ApiError> {
         tools.persist("discover the served kinds", || tools.cluster.discover()).await
-    }
-
-    /// Makes the plan's namespace when it is missing, marked as ours, and returns true when it was made.
-    pub(super) async fn ensure_namespace(
-        tools: &Tools,
-        catalog: &Catalog,
-        plan: &Plan,
-    ) -> Result<bool, EngineError> {
-        let kind = GroupKind { group: String::new(), kind: "Namespace".to_owned() };
-        let resource = resource(catalog, &kind)?;
-        let name = namespace_ref(plan.namespace());
-        let found = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
-        if let Some(found) = found {
-            if found.get("/metadata/deletionTimestamp").is_none() {
-                return Ok(false);
-            }
-            let gone = tools.until_namespace_gone(plan.namespace(), NAMESPACE_ENDS_WITHIN);
-            gone.await.map_err(|error| EngineError::request(format!("wait for the end of {name}"), error))?;
-        }
-        let value = json!({
-            "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": plan.namespace(), "annotations": {CREATED_BY: plan.name()}},
-        });
-        let wanted = Object::new(value).map_err(|cause| EngineError::Internal(cause.to_string()))?;
-        match ask(tools, &format!("create {name}"), || tools.cluster.create(CREATOR, resource, &wanted)).await
-        {
-            Ok(_) => Ok(true),
-            // Somebody else was a moment faster.
-            Err(EngineError::Request { error, .. }) if error.refusal().is_some_and(|no| no.code == 409) => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Notes in the inventory how deep in the DAG each member is: once the plan has forgotten a member,

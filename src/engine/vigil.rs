@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::around::{Around, diagnose_among};
 use crate::cluster::{Observation, Scope};
 use crate::diagnosis::{Cause, Class, Diagnosis};
-use crate::object::{Object, ObjectRef, Uid};
+use crate::object::{Object, ObjectRef, Uid, controls_pods};
 
 /// How long some pods of a workload may crash while others do not.
 const PARTIAL_FOR: Duration = Duration::from_secs(60);
@@ -83,9 +83,9 @@ pub(super) enum Judgement {
     Doomed(Box<Diagnosis>),
 }
 
-/// Returns true for the kinds that make pods.
+/// Returns true for the kinds whose pods can tell why they are not ready.
 pub(super) fn makes_pods(kind: &str) -> bool {
-    matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "Pod")
+    controls_pods(kind) || kind == "Pod"
 }
 
 impl Vigil {

@@ -1,15 +1,15 @@
 //! Is there room? One pod that fits no node is told by its workload; all pods together are held against
 //! what the nodes have left.
 
-use super::demand::{asks_for_something, requests};
 use super::facts::{Facts, List};
-use super::nodes::{Refusal, allocatable, is_open, may_grow, refusal};
-use super::quantity::{Amounts, add, shown};
 use super::references::named;
 use super::unchecked;
 use super::workloads::{Workload, selects, workloads};
 use crate::event::{Check, Finding, Level};
 use crate::object::Object;
+use crate::object::scheduling::{
+    Amounts, Refusal, add, allocatable, asks_for_something, is_fixed, is_open, refusal, requests, shown,
+};
 use crate::plan::Plan;
 
 /// Returns what does not fit.
@@ -39,7 +39,7 @@ fn one_pod(workload: &Workload<'_>, nodes: &[Object]) -> Option<Finding> {
     }
     let refusals: Vec<Option<Refusal>> = nodes.iter().map(|node| refusal(node, workload.spec)).collect();
     let about = |certain: bool, what: String, fix: String| {
-        let level = if certain && !may_grow(nodes) { Level::Error } else { Level::Warning };
+        let level = if certain && is_fixed(nodes) { Level::Error } else { Level::Warning };
         let finding = Finding { level, ..Finding::error(Check::Capacity, what) };
         Some(finding.about(workload.object.reference()).fix(fix))
     };

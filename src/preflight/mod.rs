@@ -16,19 +16,16 @@
 //! services      selectors and ports; Ingress backends
 //! storage       storage classes, access modes
 //! ingress       IngressClasses and their controllers
-//! demand        what the plan's pods ask for; quantity: numbers with units
-//! quota         is it allowed;  capacity: is there room;  nodes: which take a pod
+//! quota         is it allowed (counted: what a quota counts);  capacity: is there room
 //! pod_security  does the namespace's level allow the pods
 //! ```
 
 mod capacity;
-mod demand;
+mod counted;
 mod facts;
 mod ingress;
-mod nodes;
 mod order;
 mod pod_security;
-mod quantity;
 mod questions;
 mod quota;
 mod references;

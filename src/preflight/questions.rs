@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::demand::asks_for_something;
 use super::facts::{Facts, List, core};
 use super::workloads::workloads;
 use super::{ingress, quota, references, rights, storage};
+use crate::object::scheduling::asks_for_something;
 use crate::object::{GroupKind, ObjectRef};
 use crate::plan::Plan;
 

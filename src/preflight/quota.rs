@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::capacity::is_of;
-use super::demand::{counted, of_claim};
+use super::counted::{counted, of_claim};
 use super::facts::{Facts, List};
-use super::nodes::refusal;
-use super::quantity::{Amounts, Millis, add, amounts, shown};
 use super::unchecked;
 use super::workloads::{Workload, workloads};
 use crate::event::{Check, Finding, Level};
 use crate::inventory::Inventory;
+use crate::object::scheduling::{Amounts, Millis, add, amounts, refusal, shown};
 use crate::object::{Object, items};
 use crate::plan::Plan;
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::facts::{Facts, List, core};
-use super::nodes::refusal;
 use super::references::named;
 use super::unchecked;
 use super::workloads::{Workload, workloads};
 use crate::event::{Check, Finding, Level};
+use crate::object::scheduling::refusal;
 use crate::object::{Object, ObjectRef, items};
 use crate::plan::Plan;
 

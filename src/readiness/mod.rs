@@ -14,6 +14,7 @@ mod network;
 mod planned;
 mod pods;
 mod policy;
+mod required;
 mod storage;
 mod words;
 mod workloads;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Assessment;
 use super::facts::{Holder, Subject};
+use super::required::{Pods, demands_all, far_enough, still_terminating};
 use super::words::{counted, explained, so_many};
 use crate::object::condition;
 
@@ -31,14 +32,19 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessment {
     let complete = updated == wanted && replicas == wanted && available == wanted && unavailable == 0;
     let paused = subject.flag("/spec/paused");
     if complete {
-        return Assessment::current_with(match (paused, wanted) {
-            (true, _) => Some("paused: later changes will not roll out".into()),
-            (_, 0) => Some("scaled to 0 replicas: nothing runs".into()),
-            _ => None,
+        return still_terminating(subject).unwrap_or_else(|| {
+            Assessment::current_with(match (paused, wanted) {
+                (true, _) => Some("paused: later changes will not roll out".into()),
+                (_, 0) => Some("scaled to 0 replicas: nothing runs".into()),
+                _ => None,
+            })
         });
     }
     if paused {
         return paused_deployment(subject, updated, wanted);
+    }
+    if let Some(enough) = far_enough(subject, Pods { wanted, all: replicas, updated, available }) {
+        return enough;
     }
     let reason = if updated < wanted {
         so_many(updated, wanted, "replica", "updated")
@@ -134,6 +140,13 @@ pub(super) fn stateful_set(subject: &Subject<'_>) -> Assessment {
     let ready = subject.count("/status/readyReplicas");
     let available = subject.count_or("/status/availableReplicas", ready);
     let updated = subject.count("/status/updatedReplicas");
+    let on_delete = subject.object.text("/spec/updateStrategy/type") == "OnDelete";
+    let partition = subject.count("/spec/updateStrategy/rollingUpdate/partition");
+    let may_be_enough = !on_delete && partition == 0 && (updated < wanted || available < wanted);
+    let pods = Pods { wanted, all: replicas, updated, available };
+    if let Some(enough) = may_be_enough.then(|| far_enough(subject, pods)).flatten() {
+        return enough;
+    }
     if replicas > wanted {
         return Assessment::in_progress(format!("scaling down from {replicas} to {wanted} replicas"));
     }
@@ -144,18 +157,18 @@ pub(super) fn stateful_set(subject: &Subject<'_>) -> Assessment {
         return Assessment::in_progress(so_many(available, wanted, "replica", "available"));
     }
     let old = wanted.saturating_sub(updated);
-    if subject.object.text("/spec/updateStrategy/type") == "OnDelete" {
+    if on_delete && !demands_all(subject) {
         let note = || {
             format!("updates on delete: {}, delete pods to update them", so_many(old, wanted, "pod", "old"))
         };
         return Assessment::current_with((old > 0).then(note));
     }
-    let partition = subject.count("/spec/updateStrategy/rollingUpdate/partition");
     let to_update = wanted.saturating_sub(partition).max(0);
     if updated < to_update {
         return Assessment::in_progress(so_many(updated, to_update, "replica", "updated"));
     }
     if partition == 0
+        && !on_delete
         && subject.object.get("/status/currentRevision") != subject.object.get("/status/updateRevision")
     {
         return Assessment::in_progress("the last replica is updated, the rollout is being closed");
@@ -190,7 +203,12 @@ pub(super) fn daemon_set(subject: &Subject<'_>) -> Assessment {
         return Assessment::noted("no node matches: nothing runs");
     }
     let on_delete = subject.object.text("/spec/updateStrategy/type") == "OnDelete";
-    if updated < wanted && !on_delete {
+    let may_be_enough = !on_delete && (updated < wanted || available < wanted);
+    let pods = Pods { wanted, all: subject.count("/status/currentNumberScheduled"), updated, available };
+    if let Some(enough) = may_be_enough.then(|| far_enough(subject, pods)).flatten() {
+        return enough;
+    }
+    if updated < wanted && (!on_delete || demands_all(subject)) {
         return Assessment::in_progress(so_many(updated, wanted, "pod", "updated"));
     }
     if available < wanted {

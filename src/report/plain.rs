@@ -286,6 +286,7 @@ mod tests {
             chain: vec!["Deployment/web".into(), "container web".into()],
             reason: "ErrImagePull".into(),
             message: "image `shop:9` cannot be pulled".into(),
+            class: None,
             place: Some("manifests/web.yaml:7".into()),
             log: Vec::new(),
             next: Vec::new(),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::diagnosis::Class;
 use crate::difference::Told;
 use crate::event::{
     CancelReason, CauseFound, ChangeCounts, Event, EventKind, Forecast, InterruptionFound, LockAwaited,
@@ -273,6 +274,7 @@ fn cause(stage_name: &str) -> EventKind {
         chain: vec!["Job/migrate".into(), "Pod/migrate-x7k2p".into(), "container migrate".into()],
         reason: "Error".into(),
         message: "exited with code 1, 3 times".into(),
+        class: Some(Class::Permanent),
         place: None,
         log: vec!["connecting to postgres".into(), "FATAL: password authentication failed".into()],
         next: vec!["kubectl --namespace shop logs migrate-x7k2p".into()],

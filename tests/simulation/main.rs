@@ -32,6 +32,8 @@ mod foresight;
 #[cfg(test)]
 mod hands;
 #[cfg(test)]
+mod home;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod logs;

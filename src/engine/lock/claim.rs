@@ -30,6 +30,8 @@ pub(in crate::engine) enum Claimed {
     Ours(Box<Lock>, Option<Interruption>),
     /// Its namespace is not there.
     Nowhere,
+    /// Its namespace is being deleted, and takes nothing new.
+    Ending,
     /// Somebody has it who is not known to be dead.
     Held(Box<LockState>),
 }
@@ -52,6 +54,8 @@ enum Write {
     Held,
     /// Its namespace is not there.
     Nowhere,
+    /// Its namespace is being deleted.
+    Ending,
 }
 
 impl Claim {
@@ -68,6 +72,7 @@ impl Claim {
         match self.create().await? {
             Write::Ours(lease, sent_at) => return Ok(self.ours(*lease, sent_at, None)),
             Write::Nowhere => return Ok(Claimed::Nowhere),
+            Write::Ending => return Ok(Claimed::Ending),
             Write::Held => {}
         }
         let mut left = None;
@@ -76,6 +81,7 @@ impl Claim {
                 match self.create().await? {
                     Write::Ours(lease, sent_at) => return Ok(self.ours(*lease, sent_at, None)),
                     Write::Nowhere => return Ok(Claimed::Nowhere),
+                    Write::Ending => return Ok(Claimed::Ending),
                     Write::Held => continue,
                 }
             };
@@ -103,7 +109,7 @@ impl Claim {
         let Some(lease) = &expired.lease else { return Ok(None) };
         Ok(match self.replace(lease).await? {
             Write::Ours(lease, sent_at) => Some((self.lock(*lease, sent_at), expired.interruption())),
-            Write::Held | Write::Nowhere => None,
+            Write::Held | Write::Nowhere | Write::Ending => None,
         })
     }
 
@@ -203,6 +209,7 @@ impl Claim {
                 match sending.await {
                     Ok(written) => Ok(Write::Ours(Box::new(written.object), sent_at)),
                     Err(error) if error.is_not_found() => Ok(Write::Nowhere),
+                    Err(error) if is_of_ending_namespace(&error) => Ok(Write::Ending),
                     Err(error) if is_conflict(&error) => Ok(Write::Held),
                     Err(error) => Err(error),
                 }
@@ -210,4 +217,8 @@ impl Claim {
         };
         ask(&self.tools, &format!("{what} {}", self.name), once).await
     }
+}
+
+fn is_of_ending_namespace(error: &ApiError) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.terminating_namespace().is_some())
 }

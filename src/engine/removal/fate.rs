@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::home::CREATED_BY;
 use crate::engine::recreate::takes_volumes;
 use crate::engine::secrets::GENERATED;
-use crate::engine::session::CREATED_BY;
 use crate::object::{Object, ObjectRef};
 
 /// The marks by which somebody says that an object outlives what made it: key, value. Ours first, then

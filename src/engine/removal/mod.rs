@@ -28,6 +28,7 @@ pub use fate::{Fate, Keep};
 
 pub(super) use prune::{is_due, prune, work_out as work_out_prune};
 pub(super) use remove::remove;
+pub(super) use stuck::Stuck;
 pub(super) use teardown::{close, work_out};
 
 use super::EngineError;

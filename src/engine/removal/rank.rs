@@ -1,7 +1,7 @@
 //! In which order the objects of one stage go, and how their dependents go with them. Pure.
 
 use crate::cluster::Propagation;
-use crate::object::{GroupKind, is_built_in_group};
+use crate::object::{GroupKind, controls_pods, is_built_in_group};
 
 /// The last rank of [`removal_rank`].
 pub(super) const LAST_RANK: u8 = 5;
@@ -21,29 +21,15 @@ pub(super) fn removal_rank(kind: &GroupKind) -> u8 {
         "Namespace" => LAST_RANK,
         _ if !is_built_in_group(&kind.group) => 1,
         "APIService" | "Ingress" | "Service" | "CronJob" | "HorizontalPodAutoscaler" => 2,
-        "Deployment"
-        | "StatefulSet"
-        | "DaemonSet"
-        | "ReplicaSet"
-        | "ReplicationController"
-        | "Job"
-        | "Pod" => 3,
+        "Pod" => 3,
+        kind if controls_pods(kind) => 3,
         _ => 4,
     }
 }
 
 /// Returns how dependents go. A workload stays until its pods are gone, so that "gone" means stopped.
 pub(super) fn propagation(kind: &str) -> Propagation {
-    match kind {
-        "Deployment"
-        | "StatefulSet"
-        | "DaemonSet"
-        | "ReplicaSet"
-        | "ReplicationController"
-        | "Job"
-        | "CronJob" => Propagation::Foreground,
-        _ => Propagation::Background,
-    }
+    if controls_pods(kind) || kind == "CronJob" { Propagation::Foreground } else { Propagation::Background }
 }
 
 #[cfg(test)]

@@ -284,7 +284,7 @@ async fn end(
         let mut why = None;
         let gone = async {
             let mut gone = std::pin::pin!(tools.until_gone(resource, object, uid));
-            let mut stuck = Stuck::new(tools, catalog, victim);
+            let mut stuck = Stuck::new(tools, catalog, object, uid, resource);
             loop {
                 tokio::select! {
                     biased;

@@ -7,10 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Victim;
-use crate::cluster::{Catalog, Scope};
+use crate::cluster::{Catalog, Resource, Scope};
 use crate::engine::retry::Tools;
-use crate::object::{GroupKind, Object};
+use crate::object::{GroupKind, Object, ObjectRef, Uid};
 
 /// An object that is not gone so long after its deletion needs an explanation.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,10 +31,12 @@ const NAMESPACE_CONDITIONS: [&str; 5] = [
 ];
 
 /// Looks after one object that is being deleted.
-pub(super) struct Stuck<'a> {
+pub(in crate::engine) struct Stuck<'a> {
     tools: &'a Tools,
     catalog: &'a Catalog,
-    victim: &'a Victim,
+    object: &'a ObjectRef,
+    uid: &'a Uid,
+    resource: &'a Resource,
     due: Instant,
     told: Option<String>,
 }
@@ -53,12 +54,18 @@ struct Around {
 
 impl<'a> Stuck<'a> {
     /// Begins to look after an object whose deletion has just begun.
-    pub(super) fn new(tools: &'a Tools, catalog: &'a Catalog, victim: &'a Victim) -> Self {
-        Self { tools, catalog, victim, due: Instant::now() + PATIENCE, told: None }
+    pub(in crate::engine) fn new(
+        tools: &'a Tools,
+        catalog: &'a Catalog,
+        object: &'a ObjectRef,
+        uid: &'a Uid,
+        resource: &'a Resource,
+    ) -> Self {
+        Self { tools, catalog, object, uid, resource, due: Instant::now() + PATIENCE, told: None }
     }
 
     /// Waits until there should be an explanation, and returns it when it is a new one.
-    pub(super) async fn next(&mut self) -> Option<String> {
+    pub(in crate::engine) async fn next(&mut self) -> Option<String> {
         tokio::time::sleep_until(self.due).await;
         self.due = Instant::now() + AGAIN_AFTER;
         // Not to know why is no reason to wait less.
@@ -71,9 +78,8 @@ impl<'a> Stuck<'a> {
     }
 
     async fn look(&self) -> Option<String> {
-        let Victim { object, uid, resource, .. } = self.victim;
-        let live = self.tools.cluster.get(resource, object).await.ok().flatten()?;
-        if live.uid().as_ref() != Some(uid) {
+        let live = self.tools.cluster.get(self.resource, self.object).await.ok().flatten()?;
+        if live.uid().as_ref() != Some(self.uid) {
             return None;
         }
         let held: Vec<&str> = finalizers(&live);

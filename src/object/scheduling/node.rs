@@ -1,13 +1,35 @@
 //! Which nodes take a pod, by what they say of themselves: cordon, taints, labels, what they can give.
 
+use std::fmt;
+
 use serde_json::Value;
 
-use super::quantity::{Amounts, amounts};
-use crate::object::{Object, items};
+use super::super::{Object, items};
+use super::amounts::{Amounts, amounts};
+
+/// Taints that come and go with the state of a node (well-known labels, annotations and taints); a name that
+/// ends with a slash stands for all under it.
+const PASSING_TAINTS: [&str; 12] = [
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/memory-pressure",
+    "node.kubernetes.io/disk-pressure",
+    "node.kubernetes.io/pid-pressure",
+    "node.kubernetes.io/network-unavailable",
+    "node.kubernetes.io/unschedulable",
+    "node.kubernetes.io/out-of-service",
+    "node.cloudprovider.kubernetes.io/",
+    "node.cilium.io/agent-not-ready",
+    "ToBeDeletedByClusterAutoscaler",
+    "DeletionCandidateOfClusterAutoscaler",
+];
+
+/// Where the nodes of clusters without a cloud behind them are from (`spec.providerID`).
+const FIXED_PROVIDERS: [&str; 3] = ["k3s", "kind", "minikube"];
 
 /// Why a node takes no pod of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Its labels are not those asked for.
     Labels,
     /// It has a taint that is not tolerated, put there by a person.
@@ -16,49 +38,98 @@ pub(super) enum Refusal {
     Now,
 }
 
+/// A taint that keeps new pods away (API docs, Taints and Tolerations).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taint<'a> {
+    key: &'a str,
+    value: &'a str,
+    effect: &'a str,
+}
+
+impl<'a> Taint<'a> {
+    /// Returns the taint in an entry of `spec.taints`, unless it only advises.
+    fn of(entry: &'a Value) -> Option<Self> {
+        let text = |field: &str| entry[field].as_str().unwrap_or_default();
+        let taint = Self { key: text("key"), value: text("value"), effect: text("effect") };
+        matches!(taint.effect, "NoSchedule" | "NoExecute").then_some(taint)
+    }
+
+    fn is_tolerated_by(self, toleration: &Value) -> bool {
+        let text = |field: &str| toleration[field].as_str().unwrap_or_default();
+        let exists = text("operator") == "Exists";
+        (text("effect").is_empty() || text("effect") == self.effect)
+            && (text("key") == self.key || (text("key").is_empty() && exists))
+            && (exists || text("value") == self.value)
+    }
+
+    /// Returns true for a taint that goes away with the trouble it stands for.
+    pub(crate) fn is_passing(self) -> bool {
+        Self::names_passing(self.key)
+    }
+
+    /// Returns true when `text` speaks of such a taint: its key, or the scheduler's words around it.
+    pub(crate) fn names_passing(text: &str) -> bool {
+        PASSING_TAINTS.iter().any(|passing| text.contains(passing))
+    }
+}
+
+/// Prints `gpu=yes:NoSchedule`, as `kubectl taint` takes it.
+impl fmt::Display for Taint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let equals = if self.value.is_empty() { "" } else { "=" };
+        write!(f, "{}{equals}{}:{}", self.key, self.value, self.effect)
+    }
+}
+
 /// Returns why a node takes no pod with this specification; `None` when it does, if there is room.
-pub(super) fn refusal(node: &Object, spec: &Value) -> Option<Refusal> {
-    if !has_labels(node, spec) || !has_affinity(node, spec) {
+pub(crate) fn refusal(node: &Object, spec: &Value) -> Option<Refusal> {
+    if unmatched_label(node, spec).is_some() || !has_affinity(node, spec) {
         return Some(Refusal::Labels);
     }
-    let node_spec = node.get("/spec").unwrap_or(&Value::Null);
-    let open = items(node_spec, "taints")
-        .filter(|taint| matches!(taint["effect"].as_str(), Some("NoSchedule" | "NoExecute")))
-        .filter(|taint| !items(spec, "tolerations").any(|toleration| tolerates(toleration, taint)));
-    let mut worst = None;
-    for taint in open {
-        // The node controller's own taints come and go (`node.kubernetes.io/not-ready` and its like).
-        let key = taint["key"].as_str().unwrap_or_default();
-        let passes =
-            key.starts_with("node.kubernetes.io/") || key.starts_with("node.cloudprovider.kubernetes.io/");
-        worst = Some(if passes && worst != Some(Refusal::Taint) { Refusal::Now } else { Refusal::Taint });
-    }
-    let is_cordoned = node_spec["unschedulable"] == true;
+    let of_taint = |taint: Taint<'_>| if taint.is_passing() { Refusal::Now } else { Refusal::Taint };
+    // The one that stays says more than those that pass.
+    let worst = open_taints(node, spec).map(of_taint).min();
+    let is_cordoned = node.get("/spec/unschedulable").is_some_and(|cordoned| cordoned == true);
     worst.or(is_cordoned.then_some(Refusal::Now))
 }
 
 /// Returns true when a node takes pods that ask for nothing special.
-pub(super) fn is_open(node: &Object) -> bool {
+pub(crate) fn is_open(node: &Object) -> bool {
     refusal(node, &Value::Null).is_none()
 }
 
 /// Returns what a node can give to pods.
-pub(super) fn allocatable(node: &Object) -> Amounts {
+pub(crate) fn allocatable(node: &Object) -> Amounts {
     amounts(node.get("/status/allocatable"))
 }
 
-/// Returns true when somebody may add nodes as they are needed: these have a cloud provider. k3s and kind
-/// name one of their own, which has no more machines.
-pub(super) fn may_grow(nodes: &[Object]) -> bool {
-    nodes.iter().any(|node| {
+/// Returns true when no node comes by itself: none of these is of a cloud, where an autoscaler may bring more
+/// of their kind. k3s, kind and minikube name providers of their own, which have no more machines.
+pub(crate) fn is_fixed<'a>(nodes: impl IntoIterator<Item = &'a Object>) -> bool {
+    nodes.into_iter().all(|node| {
         let provider = node.text("/spec/providerID").split(':').next().unwrap_or_default();
-        !matches!(provider, "" | "k3s" | "kind")
+        provider.is_empty() || FIXED_PROVIDERS.contains(&provider)
     })
 }
 
-fn has_labels(node: &Object, spec: &Value) -> bool {
+/// Returns a taint of the node that the pod does not tolerate.
+pub(crate) fn open_taint<'a>(node: &'a Object, spec: &Value) -> Option<Taint<'a>> {
+    open_taints(node, spec).next()
+}
+
+fn open_taints<'a>(node: &'a Object, spec: &Value) -> impl Iterator<Item = Taint<'a>> {
+    let taints = node.get("/spec").into_iter().flat_map(|node| items(node, "taints"));
+    taints
+        .filter_map(Taint::of)
+        .filter(|taint| !items(spec, "tolerations").any(|toleration| taint.is_tolerated_by(toleration)))
+}
+
+/// Returns a label the pod's `nodeSelector` asks for and the node does not have.
+pub(crate) fn unmatched_label<'a>(node: &Object, spec: &'a Value) -> Option<(&'a str, &'a str)> {
     let selector = spec.get("nodeSelector").and_then(Value::as_object);
-    selector.into_iter().flatten().all(|(key, value)| node.label(key) == value.as_str())
+    let mut wanted =
+        selector.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    wanted.find(|(key, value)| node.label(key) != Some(value))
 }
 
 /// Returns true when one of the required terms holds; within a term all expressions must.
@@ -93,21 +164,11 @@ fn matches(expression: &Value, value: Option<&str>) -> bool {
     }
 }
 
-fn tolerates(toleration: &Value, taint: &Value) -> bool {
-    let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
-    let (effect, key) = (text(toleration, "effect"), text(toleration, "key"));
-    let same_effect = effect.is_empty() || effect == text(taint, "effect");
-    let exists = text(toleration, "operator") == "Exists";
-    let same_key = key == text(taint, "key") || (key.is_empty() && exists);
-    same_effect && same_key && (exists || text(toleration, "value") == text(taint, "value"))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Refusal, is_open, may_grow, refusal};
-    use crate::object::Object;
+    use super::{Object, Refusal, is_fixed, is_open, open_taint, refusal};
 
     fn node(spec: &Value) -> Object {
         Object::new(json!({
@@ -142,6 +203,7 @@ mod tests {
         let taint = json!({"key": "role", "value": "db", "effect": "NoSchedule"});
         let tainted = node(&json!({"taints": [taint]}));
         assert_eq!(refusal(&tainted, &json!({})), Some(Refusal::Taint));
+        assert_eq!(open_taint(&tainted, &json!({})).unwrap().to_string(), "role=db:NoSchedule");
         for toleration in [
             json!({"key": "role", "operator": "Equal", "value": "db", "effect": "NoSchedule"}),
             json!({"key": "role", "operator": "Exists"}),
@@ -168,10 +230,14 @@ mod tests {
 
     #[test]
     fn only_a_cloud_brings_more_nodes() {
-        for (provider, grows) in
-            [("", false), ("k3s://a", false), ("kind://x/y/z", false), ("aws:///eu/i-1", true)]
-        {
-            assert_eq!(may_grow(&[node(&json!({"providerID": provider}))]), grows, "{provider}");
+        for (provider, grows) in [
+            ("", false),
+            ("k3s://a", false),
+            ("kind://x/y/z", false),
+            ("minikube://a", false),
+            ("aws:///eu/i-1", true),
+        ] {
+            assert_eq!(is_fixed(&[node(&json!({"providerID": provider}))]), !grows, "{provider}");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Sums of amounts, by resource.
+//! Sums of amounts, by resource, in thousandths.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::object::Quantity;
+use super::super::Quantity;
 
 /// An amount in thousandths, rounded up as the scheduler does.
-pub(super) type Millis = i128;
+pub(crate) type Millis = i128;
 
 /// Amounts by resource, such as `cpu`.
-pub(super) type Amounts = BTreeMap<String, Millis>;
+pub(crate) type Amounts = BTreeMap<String, Millis>;
 
 /// Returns the amounts in a mapping such as `requests`; what is no quantity is left out.
-pub(super) fn amounts(value: Option<&Value>) -> Amounts {
+pub(crate) fn amounts(value: Option<&Value>) -> Amounts {
     let map = value.and_then(Value::as_object);
     map.into_iter()
         .flatten()
@@ -22,7 +22,7 @@ pub(super) fn amounts(value: Option<&Value>) -> Amounts {
 }
 
 /// Adds amounts, so many times.
-pub(super) fn add(sum: &mut Amounts, amounts: &Amounts, times: i64) {
+pub(crate) fn add(sum: &mut Amounts, amounts: &Amounts, times: i64) {
     for (name, amount) in amounts {
         let slot = sum.entry(name.clone()).or_default();
         *slot = slot.saturating_add(amount.saturating_mul(i128::from(times)));
@@ -31,7 +31,7 @@ pub(super) fn add(sum: &mut Amounts, amounts: &Amounts, times: i64) {
 
 /// Returns an amount as a person writes it: memory and storage in binary units, all else in whole or
 /// thousandth units.
-pub(super) fn shown(resource: &str, millis: Millis) -> String {
+pub(crate) fn shown(resource: &str, millis: Millis) -> String {
     const UNITS: [(&str, i128); 4] = [("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
     if resource.contains("memory") || resource.contains("storage") {
         let bytes = millis / 1000;

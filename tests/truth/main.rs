@@ -14,6 +14,7 @@
 //! checkup      the same beforehand: what the doctor says
 //! recoveries   no false alarm
 //! permissions  a deployer who may not watch
+//! home         the plan's own namespace is ending
 //! nodes        a node goes away
 //! trial        one run: what is wanted of it, what came
 //! evidence     what on the server shows that something is wrong
@@ -30,6 +31,7 @@
 mod checkup;
 mod evidence;
 mod failures;
+mod home;
 mod nodes;
 mod objects;
 mod permissions;
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     // The longest ones first: nobody waits for them alone at the end.
-    let slow = nodes::all().chain(recoveries::all()).chain([permissions::trial()]);
+    let slow = nodes::all().chain(recoveries::all()).chain([permissions::trial(), home::trial()]);
     let trials = slow.chain(failures::all()).chain(checkup::all()).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     world::end();

@@ -80,6 +80,13 @@ impl Scene {
         }
     }
 
+    /// What must be there before, and what must be done then, with the namespace's name.
+    pub(crate) fn beside(mut self, before: impl Into<String>, prepare: fn(&str) -> Seen) -> Self {
+        self.before = before.into();
+        self.prepare = prepare;
+        self
+    }
+
     /// Returns what a trial's namespace is called.
     pub(crate) fn namespace(&self) -> String {
         format!("{PREFIX}{}", self.name)
@@ -162,7 +169,7 @@ impl Scene {
     }
 
     /// Goes through all of it, and puts what was seen around a complaint.
-    fn play(
+    pub(crate) fn play(
         &self,
         attend: impl FnMut(&Event) -> Seen,
         judge: impl FnOnce(&'static World, &Run) -> Seen,
@@ -184,6 +191,11 @@ impl Scene {
 }
 
 impl Run {
+    /// Returns true when all of it succeeded.
+    pub(crate) fn is_success(&self) -> bool {
+        self.ended.code == Some(0)
+    }
+
     /// Returns the end of the one stage, and how it ended.
     fn verdict(&self) -> Seen<(&Event, &Verdict, Duration)> {
         let finished = self.ended.events.iter().find_map(|event| match &event.event {
@@ -193,6 +205,15 @@ impl Run {
             _ => None,
         });
         finished.ok_or_else(|| "the stage has no end".to_owned())
+    }
+
+    /// Returns the causes whose class the JSON does not tell.
+    fn unclassed(&self) -> Vec<String> {
+        let causes = self.ended.events.iter().filter_map(|event| match &event.event {
+            EventKind::CauseFound(cause) if cause.class.is_none() => Some(cause),
+            _ => None,
+        });
+        causes.map(|cause| format!("the class of {} is not told", cause.reason)).collect()
     }
 
     /// Returns what the end says, in a line, for the table.
@@ -364,6 +385,7 @@ impl Failure {
             complaints.push(format!("the verdict came {after:?} after the evidence, later than {limit:?}"));
         }
         complaints.extend(self.unsaid(run));
+        complaints.extend(run.unclassed());
         ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
         Ok(())
     }
@@ -426,8 +448,7 @@ impl Recovery {
 
     /// What must be there before, and what must be done then, with the namespace's name.
     pub(crate) fn beside(mut self, before: impl Into<String>, prepare: fn(&str) -> Seen) -> Self {
-        self.scene.before = before.into();
-        self.scene.prepare = prepare;
+        self.scene = self.scene.beside(before, prepare);
         self
     }
 

@@ -90,6 +90,16 @@ fn stamp_of(object: &Value) -> Stamp {
     Stamp { uid: text("uid"), resource_version: text("resourceVersion") }
 }
 
+/// Returns the uid of every pod of the forum that is not a Job's and not about to end, with the value of its
+/// `app.kubernetes.io/name`.
+pub(crate) fn service_pods() -> Seen<BTreeMap<String, String>> {
+    let pods = list(&["pods", "--selector", "!batch.kubernetes.io/job-name"])?;
+    let lives = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metadata = pods.iter().filter(lives).map(|pod| &pod["metadata"]);
+    Ok(metadata.map(|pod| (text(&pod["uid"]), text(&pod["labels"]["app.kubernetes.io/name"]))).collect())
+}
+
 /// Returns the names of the persistent volumes that belong to claims of the forum's namespace.
 pub(crate) fn volumes() -> Seen<BTreeSet<String>> {
     let volumes = list(&["persistentvolumes"])?;

@@ -1,11 +1,11 @@
 //! A chapter: deploys. From nothing, as fast as the cluster allows; again, without a write; and after
 //! something was broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 use std::time::Duration;
 
-use wesago::event::EventKind;
+use wesago::event::{EventKind, ObjectForecast, Prospect};
 use wesago::object::Change;
 
 use crate::chain::{Wait, longest, seen, told};
@@ -136,6 +136,10 @@ fn tell_chain(source: &str, waits: &[Wait]) -> Duration {
 pub(crate) fn again(program: &mut Program) {
     step("a second deploy writes nothing", || writes_nothing(program));
     step("status lists everything as ready", || status_is_whole(program));
+    step(
+        "a key of a ConfigMap is changed: exactly the pods that read it are replaced, as was foretold",
+        || rolls_readers_only(program),
+    );
     step("status tells of a Deployment that was deleted", || {
         kubectl(&["delete", "deployment", "website"])?;
         let run = program.text_of(&["status"])?.ending_with(7)?;
@@ -194,6 +198,48 @@ fn quiet_state() -> Seen<BTreeMap<String, Stamp>> {
         let is_quiet = since.elapsed() >= QUIET_FOR;
         Ok(if is_quiet { Ok(now) } else { Err("somebody wrote just now".to_owned()) })
     })
+}
+
+/// Changes one key of the ConfigMap that nearly all pods read something of: Django, Celery and the Jobs all of
+/// it, PostgreSQL, Redis and the Sentinels other keys, Nginx and the website nothing.
+fn rolls_readers_only(program: &mut Program) -> Seen {
+    const SETTING: &str = "time_zone=Europe/Paris";
+    const KEY: &str = "WESAGO_TIME_ZONE";
+    let readers = ["Deployment/celery", "Deployment/django"];
+    let jobs = ["Job/collectstatic-job", "Job/create-superuser-job", "Job/migrations-job"];
+    let shown = program.text_of(&["diff", "--set", SETTING])?.ending_with(7)?;
+    let written: Vec<&Request> = shown.writes().collect();
+    ensure!(written.is_empty(), "the diff wrote: {written:#?}");
+    for wanted in readers.iter().chain(&jobs).chain(&[KEY]) {
+        ensure!(shown.stdout.contains(wanted), "the diff says nothing of {wanted}:\n{}", shown.stdout);
+    }
+    let before = cluster::service_pods()?;
+    let run = program.events_of(&["deploy", "--set", SETTING])?.ending_with(0)?;
+    let after = cluster::service_pods()?;
+    let forecast = run.events.iter().find_map(|event| match &event.event {
+        EventKind::Foreseen(forecast) => Some(forecast),
+        _ => None,
+    });
+    let forecast = forecast.ok_or("the deploy foretold nothing")?;
+    let foretold = |is_it: &dyn Fn(&ObjectForecast) -> bool| -> BTreeSet<String> {
+        forecast.objects.iter().filter(|one| is_it(one)).map(|one| one.object.to_string()).collect()
+    };
+    let rolling = foretold(&|one| !one.rolls.is_empty());
+    ensure!(rolling == BTreeSet::from(readers.map(str::to_owned)), "foretold to roll: {rolling:?}");
+    let again = foretold(&|one| one.prospect == Prospect::Recreate);
+    ensure!(again == BTreeSet::from(jobs.map(str::to_owned)), "foretold to run again: {again:?}");
+    let reasons = forecast.objects.iter().flat_map(|one| &one.rolls);
+    for reason in reasons {
+        ensure!(reason.contains(KEY), "the reason names no {KEY}: {reason}");
+    }
+    let replaced: BTreeSet<&str> =
+        before.iter().filter(|(pod, _)| !after.contains_key(*pod)).map(|(_, owner)| owner.as_str()).collect();
+    ensure!(replaced == BTreeSet::from(["celery", "django"]), "the pods that were replaced: {replaced:?}");
+    let stayed =
+        before.iter().any(|(pod, owner)| replaced.contains(owner.as_str()) && after.contains_key(pod));
+    ensure!(!stayed, "a pod with the old setting is still there: {before:?}, {after:?}");
+    println!("replaced after a change of {KEY}: {:.2} s", run.wall.as_secs_f64());
+    Ok(())
 }
 
 fn status_is_whole(program: &mut Program) -> Seen {

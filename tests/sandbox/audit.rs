@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) user_agent: String,
     /// The status code of the answer.
     pub(crate) code: u16,
+    /// True when the server was asked to do everything but keep it.
+    pub(crate) is_dry_run: bool,
     /// When it came.
     pub(crate) received: Timestamp,
     /// When it was answered.
@@ -91,6 +93,7 @@ impl Request {
             user_agent: text("/userAgent"),
             // An entry without one is of a panicked request; 0 is no answer.
             code: code.and_then(|code| u16::try_from(code).ok()).unwrap_or(0),
+            is_dry_run: text("/requestURI").contains("dryRun=All"),
             received: time("/requestReceivedTimestamp")?,
             answered: time("/stageTimestamp")?,
         };
@@ -98,8 +101,9 @@ impl Request {
         Ok(request)
     }
 
-    /// Returns true when it asks for a change.
+    /// Returns true when it asks for a change that is kept.
     pub(crate) fn is_write(&self) -> bool {
-        matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+        !self.is_dry_run
+            && matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
     }
 }

@@ -22,8 +22,8 @@ def collect(layout, progress):
     ]
     answers = {"api": cluster.api.ready()}
     if nodes:
-        answers["dns"] = checks.dns_answers()
-        answers["ingress"] = checks.ingress_answers()
+        answers["dns"] = checks.answers(checks.dns_answers)
+        answers["ingress"] = checks.answers(checks.ingress_answers)
     healthy = (
         all(daemon["pid"] for daemon in daemons) and all(node["ready"] for node in nodes) and all(answers.values())
     )

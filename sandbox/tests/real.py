@@ -115,6 +115,21 @@ class Test:
             self.failures.append(f"{self.running}: {what}")
             print(f"  FAILED  {what}", flush=True)
 
+    def check_same(self, found, wanted, what):
+        """Checks that two things are equal, and prints them when they are not."""
+        if found != wanted:
+            print(f"          {found}, wanted {wanted}")
+        self.check(found == wanted, what)
+
+    def check_health(self, what):
+        """Checks that all of the cluster works, and prints what does not."""
+        now = status()
+        if not now["healthy"]:
+            dead = [daemon["name"] for daemon in now["daemons"] if not daemon["pid"]]
+            unready = [node["name"] for node in now["nodes"] if not node["ready"]]
+            print(f"          dead: {dead}, not ready: {unready}, answers: {now['answers']}")
+        self.check(now["healthy"], what)
+
     def scenario(self, name, act):
         """Runs one scenario between two pictures of the machine, which must be equal."""
         print(f"{name}: {act.__doc__.splitlines()[0]}", flush=True)
@@ -144,10 +159,10 @@ def control_plane(test):
     begin = time.monotonic()
     sandbox("up", "--control-plane-only")
     print(f"          up took {time.monotonic() - begin:.1f} s")
-    test.check(status()["healthy"], "the control plane answers")
+    test.check_health("the control plane answers")
     first = pids()
     sandbox("up")
-    test.check(pids() == first, "a second up starts nothing")
+    test.check_same(pids(), first, "a second up starts nothing")
     kubectl("create", "configmap", "kept")
     audit = Path(status()["audit_log"])
     length = len(audit.read_bytes())
@@ -156,7 +171,8 @@ def control_plane(test):
         test.check(not status()["healthy"], f"status tells that {name} is dead")
     sandbox("up")
     now = pids()
-    test.check(status()["healthy"] and not set(first.values()) & set(now.values()), "up heals all of it")
+    test.check_health("up heals the control plane")
+    test.check(not set(first.values()) & set(now.values()), "every process is a new one")
     test.check("kept" in kubectl("get", "configmaps", "--output=name"), "objects outlive kill -9 of etcd")
     test.check(len(audit.read_bytes()) > length, "the audit log goes on where it was")
     sandbox("restart", "apiserver")
@@ -177,10 +193,10 @@ def one_node(test):
     begin = time.monotonic()
     sandbox("up")
     print(f"          up took {time.monotonic() - begin:.1f} s")
-    test.check(status()["healthy"], "API, node, DNS and ingress answer")
+    test.check_health("API, node, DNS and ingress answer")
     first = pids()
     sandbox("up")
-    test.check(pids() == first, "a second up starts nothing")
+    test.check_same(pids(), first, "a second up starts nothing")
     _web("shown", "node1", "first")
     test.check(_answers("shown", "first"), "a Service leads to a pod")
     _heals(test, first)
@@ -201,7 +217,7 @@ def _heals(test, first):
     begin = time.monotonic()
     sandbox("up")
     print(f"          healing took {time.monotonic() - begin:.1f} s")
-    test.check(status()["healthy"], "up heals every daemon killed with -9")
+    test.check_health("up heals every daemon killed with -9")
     now = kubectl("get", "pods", "--output=jsonpath={.items[*].status.containerStatuses[*].containerID}")
     test.check(containers == now and containers != "", "containers run on through it")
     sandbox("kill", "node", "node1")
@@ -287,7 +303,7 @@ def crashes(test):
             process.send_signal(signal.SIGKILL)
             process.wait()
     sandbox("up")
-    test.check(status()["healthy"], "up after three up killed half-way")
+    test.check_health("up after three up killed half-way")
     _web("kept", "node1", "still")
     _as_after_reboot()
     sandbox("up")

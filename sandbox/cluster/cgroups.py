@@ -6,6 +6,7 @@ whoever started it. Both layouts are known: v1, where a controller is a hierarch
 v2 with one hierarchy.
 """
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -84,14 +85,24 @@ class ControlGroups:
 
         until(empty, seconds, f"the end of the processes in the control group {self.name}/{part}")
 
-    def remove(self):
+    def remove(self, seconds=10):
         """Removes the groups in every hierarchy; they must be empty of processes."""
         for point, _, _ in hierarchies():
             for folder, _, _ in os.walk(point / self.name, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    pass  # the kernel or the kubelet was faster
+                until(lambda group=folder: _removed(group), seconds, f"the release of the control group {folder}")
+
+
+def _removed(group):
+    """Removes one group; false while the last threads of a process that has just ended still leave it."""
+    try:
+        os.rmdir(group)
+    except FileNotFoundError:
+        pass  # the kernel or the kubelet was faster
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def _pass_on_controllers(folder):

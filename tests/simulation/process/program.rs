@@ -53,6 +53,11 @@ impl Place {
     /// Returns a command of the program against the server, with nothing of this machine's environment.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wesago"));
+        if cfg!(target_os = "linux") {
+            // Tests run under `nohup` hand on that SIGHUP is ignored, and the program would honour it.
+            command = Command::new("env");
+            command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_wesago")]);
+        }
         command.args(arguments).args(["--kubeconfig", "config", "--context", "here"]);
         self.settle(&mut command);
         command

@@ -61,7 +61,7 @@ impl Object {
         for (pointer, path) in
             [("/apiVersion", "apiVersion"), ("/kind", "kind"), ("/metadata/name", "metadata.name")]
         {
-            match value.pointer(pointer).and_then(Value::as_str) {
+            match at(&value, pointer).and_then(Value::as_str) {
                 Some(text) if !text.is_empty() => {}
                 _ => return Err(NotAnObject::Missing(path)),
             }
@@ -127,7 +127,7 @@ impl Object {
 
     /// Returns the value at a JSON pointer.
     pub fn get(&self, pointer: &str) -> Option<&Value> {
-        self.0.pointer(pointer)
+        at(&self.0, pointer)
     }
 
     /// Returns the string at a JSON pointer; empty when there is none.
@@ -198,6 +198,23 @@ impl Object {
             _ => unreachable!("an Object is a mapping"),
         }
     }
+}
+
+/// Returns the value at a JSON pointer. `Value::pointer` makes two strings of every step, and it is what a run
+/// asks most of all: a fifth of its time. Its other ways, escapes and lists, are rare and left to it.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    let Some(steps) = pointer.strip_prefix('/').filter(|steps| !steps.contains('~')) else {
+        return value.pointer(pointer);
+    };
+    let mut found = value;
+    for step in steps.split('/') {
+        found = match found {
+            Value::Object(map) => map.get(step)?,
+            Value::Array(_) => return value.pointer(pointer),
+            _ => return None,
+        };
+    }
+    Some(found)
 }
 
 /// Returns the mapping under `key`, put there when missing or of another type.
@@ -353,4 +370,33 @@ pub fn settles_at_once(kind: &GroupKind, rules: &BTreeMap<GroupKind, rule::Rule>
             | "StorageClass.storage.k8s.io"
             | "PriorityClass.scheduling.k8s.io"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::at;
+
+    #[test]
+    fn a_value_is_found_where_its_pointer_leads() {
+        let value = json!({"a": {"b": [{"c": 1}], "": 2, "x/y": 3}, "": 4});
+        let pointers = [
+            "",
+            "/",
+            "a",
+            "/a",
+            "/a/b",
+            "/a/b/0/c",
+            "/a/b/00/c",
+            "/a/b/+0",
+            "/a/",
+            "/a/x~1y",
+            "/a/b/c",
+            "/q/r",
+        ];
+        for pointer in pointers {
+            assert_eq!(at(&value, pointer), value.pointer(pointer), "{pointer}");
+        }
+    }
 }

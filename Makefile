@@ -62,9 +62,9 @@ property-tests:
 simulation-tests:
 	WESAGO_SIM_SEEDS=2000 $(CARGO) test --locked --profile simulation --test simulation stories -- --nocapture
 
-# 100,000 stories: a night
+# 100,000 stories on all cores; WESAGO_SIM_FIRST tells where they begin
 soak:
-	WESAGO_SIM_SEEDS=100000 $(CARGO) test --locked --release --test simulation every_promise -- --nocapture
+	WESAGO_SIM_SEEDS=100000 $(CARGO) test --locked --profile simulation --test simulation every_promise -- --nocapture
 
 # the whole forum; removes what `make demo` deployed
 forum-tests:

@@ -3,7 +3,7 @@
 //! story; the oracle holds it against the promises of the program.
 //!
 //! - `WESAGO_SIM_SEEDS=2000 cargo test --test simulation` lives through so many stories, and `-- --nocapture` counts
-//!   the faults in them;
+//!   the faults in them; `WESAGO_SIM_FIRST` is the first seed, `WESAGO_SIM_STOP_AFTER` how many broken ones are enough;
 //! - `WESAGO_SIM_SEED=7 cargo test --test simulation every -- --nocapture` replays one and prints all that happened;
 //! - `cargo test --features sandbox --test simulation conformance` holds the simulated server to a real one;
 //! - `process` runs the real binary against the simulated server, with real signals and real time;
@@ -37,6 +37,8 @@ mod home;
 mod journal;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod many;
 #[cfg(test)]
 mod network;
 #[cfg(test)]

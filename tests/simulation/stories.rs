@@ -12,6 +12,7 @@ use wesago::readiness::Readiness;
 
 use crate::deployer::{Command, Death, Ending, Fate};
 use crate::journal::What;
+use crate::many::{Stories, Story};
 use crate::oracle::judge;
 use crate::plans::{Application, rule_for_widgets};
 use crate::random::Random;
@@ -58,26 +59,28 @@ fn every_promise_holds_in_every_story() {
         assert!(broken.is_empty(), "seed {seed}:\n{}", broken.join("\n"));
         return;
     }
+    let first = variable("WESAGO_SIM_FIRST").unwrap_or(0);
     let count = variable("WESAGO_SIM_SEEDS").unwrap_or(STORIES);
-    let seeds: BTreeSet<u64> = kept().chain(0..count).collect();
-    let (mut failed, mut tally) = (Vec::new(), BTreeMap::<String, u64>::new());
-    for seed in seeds {
+    let all: BTreeSet<u64> = kept().chain(first..first + count).collect();
+    let all: Vec<u64> = all.into_iter().collect();
+    let most = variable("WESAGO_SIM_STOP_AFTER").map_or(SHOWN, |most| usize::try_from(most).unwrap());
+    let Stories { faults, broken, lived, .. } = Stories::live(&all, most, |seed| {
         let (world, broken) = live(seed);
-        for (fault, count) in world.journal.tally() {
-            *tally.entry(fault).or_default() += count;
-        }
-        if !broken.is_empty() {
-            failed.push(format!(
-                "WESAGO_SIM_SEED={seed} cargo test --test simulation every -- --nocapture\n    {}",
-                broken.join("\n    ")
-            ));
-        }
-        if failed.len() == SHOWN {
-            break;
-        }
-    }
-    println!("{tally:#?}");
-    assert!(failed.is_empty(), "{} stories broke a promise:\n{}", failed.len(), failed.join("\n"));
+        Story { faults: world.journal.tally(), broken }
+    });
+    println!("{lived} stories, {faults:#?}");
+    assert!(broken.is_empty(), "{} stories broke a promise:\n{}", broken.len(), shown(&broken));
+}
+
+/// Returns how to see each broken promise again.
+fn shown(broken: &BTreeMap<u64, Vec<String>>) -> String {
+    let replay = |(seed, broken): (&u64, &Vec<String>)| {
+        format!(
+            "WESAGO_SIM_SEED={seed} cargo test --test simulation every -- --nocapture\n    {}",
+            broken.join("\n    ")
+        )
+    };
+    broken.iter().map(replay).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -134,14 +137,22 @@ fn a_mistake_of_the_program_gives_the_lock_back() {
 #[test]
 fn an_interrupt_in_the_very_instant_of_an_event_breaks_no_promise() {
     let count = variable("WESAGO_SIM_SEEDS").unwrap_or(STORIES) / 2;
-    for seed in 0..count {
+    let all: Vec<u64> = (0..count).collect();
+    let Stories { broken, .. } = Stories::live(&all, SHOWN, |seed| {
+        let faults = BTreeMap::new();
         let mut random = Random::from_seed(seed).fork("aim");
         let (moments, broken) = live_aimed(seed, None);
-        assert!(broken.is_empty(), "seed {seed}, without an interrupt:\n{}", broken.join("\n"));
+        if !broken.is_empty() {
+            return Story { faults, broken };
+        }
         let aim = Some((*random.pick(&moments), random.chance(300)));
         let (_, broken) = live_aimed(seed, aim);
-        assert!(broken.is_empty(), "seed {seed}, {aim:?}:\n{}", broken.join("\n"));
-    }
+        let broken = broken.into_iter().map(|promise| format!("{promise} (aimed at {aim:?})")).collect();
+        Story { faults, broken }
+    });
+    let told: Vec<String> =
+        broken.iter().map(|(seed, broken)| format!("seed {seed}:\n    {}", broken.join("\n    "))).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 /// Deploys one widget whose plan says when it is current, and returns how that ended, what it was told to be,

@@ -244,7 +244,7 @@ impl Connection {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": reason, "code": code,
         });
-        let mut response = self.response(Answer::Json(code, status));
+        let mut response = self.response(Answer::Json(code, status.into()));
         if let Some(after) = after {
             response.headers_mut().insert(RETRY_AFTER, after.into());
         }

@@ -2,6 +2,7 @@
 //! words of the real server.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -14,7 +15,7 @@ pub(crate) type Lines = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// What a request is answered.
 pub(crate) enum Answer {
-    Json(u16, Value),
+    Json(u16, Arc<Value>),
     Text(u16, String),
     Watch(Lines),
 }

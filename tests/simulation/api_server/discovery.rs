@@ -1,13 +1,30 @@
 //! Aggregated discovery: the two documents that tell what kinds are served.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
 
+/// What every server has, with its documents, the one of the core group first: worth making once.
+static BUILT_IN: LazyLock<(Vec<Kind>, [Arc<str>; 2])> = LazyLock::new(|| {
+    let kinds = Kind::built_in();
+    let documents = [true, false].map(|core| made(&kinds, core).to_string().into());
+    (kinds, documents)
+});
+
 /// Returns the document of `/api` (the core group) or `/apis` (all others).
-pub(crate) fn document(kinds: &[Kind], core: bool) -> Value {
+pub(crate) fn document(kinds: &[Kind], core: bool) -> Arc<str> {
+    let (built_in, documents) = &*BUILT_IN;
+    if kinds == built_in {
+        Arc::clone(&documents[usize::from(!core)])
+    } else {
+        made(kinds, core).to_string().into()
+    }
+}
+
+fn made(kinds: &[Kind], core: bool) -> Value {
     let groups: BTreeSet<&str> =
         kinds.iter().map(|kind| kind.group.as_str()).filter(|group| group.is_empty() == core).collect();
     let items: Vec<Value> = groups.into_iter().map(|group| group_entry(kinds, group)).collect();

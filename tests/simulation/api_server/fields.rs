@@ -21,19 +21,14 @@ impl FieldSet {
 
     /// Returns the leaves of a whole object, without what names it and what the server itself keeps.
     pub(crate) fn of_object(object: &Value) -> Self {
-        let mut object = object.clone();
-        strip_identity(&mut object);
-        let mut set = of(&object, &mut Vec::new());
+        let mut set = of(object, &mut Vec::new());
         set.member = false;
         set
     }
 
     /// Returns the leaves that `new` has and `old` has not, or has with another value.
     pub(crate) fn changed(old: &Value, new: &Value) -> Self {
-        let (mut old, mut new) = (old.clone(), new.clone());
-        strip_identity(&mut old);
-        strip_identity(&mut new);
-        changed(Some(&old), &new, &mut Vec::new())
+        changed(Some(old), new, &mut Vec::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -119,29 +114,23 @@ impl FieldSet {
     }
 }
 
-/// Takes out what no manager can own.
-fn strip_identity(object: &mut Value) {
-    let Some(root) = object.as_object_mut() else { return };
-    for field in ["apiVersion", "kind"] {
-        root.shift_remove(field);
-    }
-    if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in [
-            "name",
-            "namespace",
-            "uid",
-            "resourceVersion",
-            "generation",
-            "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "managedFields",
-        ] {
-            metadata.shift_remove(field);
-        }
-        if metadata.is_empty() {
-            root.shift_remove("metadata");
-        }
+/// Returns true for what no manager can own: the field `name` found under `path`.
+fn is_identity(path: &[&str], name: &str) -> bool {
+    match path {
+        [] => matches!(name, "apiVersion" | "kind"),
+        ["metadata"] => matches!(
+            name,
+            "name"
+                | "namespace"
+                | "uid"
+                | "resourceVersion"
+                | "generation"
+                | "creationTimestamp"
+                | "deletionTimestamp"
+                | "deletionGracePeriodSeconds"
+                | "managedFields"
+        ),
+        _ => false,
     }
 }
 
@@ -150,9 +139,16 @@ fn of<'a>(value: &'a Value, path: &mut Vec<&'a str>) -> FieldSet {
     match (shape(path, value), value) {
         (Shape::Granular, Value::Object(map)) if !map.is_empty() => {
             for (name, child) in map {
+                if is_identity(path, name) {
+                    continue;
+                }
                 path.push(name);
-                set.children.insert(format!("f:{name}"), of(child, path));
+                let child = of(child, path);
                 path.pop();
+                // Metadata of an identity alone are nobody's.
+                if name != "metadata" || !child.is_empty() {
+                    set.children.insert(format!("f:{name}"), child);
+                }
             }
         }
         (Shape::Keyed(keys), Value::Array(items)) if !items.is_empty() => {
@@ -184,6 +180,9 @@ fn changed<'a>(old: Option<&'a Value>, new: &'a Value, path: &mut Vec<&'a str>) 
     match (shape(path, new), old, new) {
         (Shape::Granular, Value::Object(old), Value::Object(new)) => {
             for (name, child) in new {
+                if is_identity(path, name) {
+                    continue;
+                }
                 path.push(name);
                 add(format!("f:{name}"), changed(old.get(name), child, path));
                 path.pop();
@@ -208,36 +207,34 @@ fn changed<'a>(old: Option<&'a Value>, new: &'a Value, path: &mut Vec<&'a str>) 
     set
 }
 
-/// Returns `live` with the fields of `config` put in.
-pub(crate) fn merged<'a>(live: Option<&'a Value>, config: &'a Value, path: &mut Vec<&'a str>) -> Value {
-    let Some(live) = live else { return config.clone() };
+/// Puts the fields of `config` into `live`.
+pub(crate) fn merge<'a>(live: &mut Value, config: &'a Value, path: &mut Vec<&'a str>) {
     match (shape(path, config), live, config) {
         (Shape::Granular, Value::Object(live), Value::Object(config)) => {
-            let mut result = live.clone();
             for (name, child) in config {
+                let Some(present) = live.get_mut(name) else {
+                    live.insert(name.clone(), child.clone());
+                    continue;
+                };
                 path.push(name);
-                let child = merged(live.get(name), child, path);
+                merge(present, child, path);
                 path.pop();
-                result.insert(name.clone(), child);
             }
-            Value::Object(result)
         }
         (Shape::Keyed(keys), Value::Array(live), Value::Array(config)) => {
-            let mut result = live.clone();
             for item in config {
                 let key = key_of(item, keys);
-                match live.iter().position(|before| key_of(before, keys) == key) {
-                    Some(at) => result[at] = merged(Some(&live[at]), item, path),
-                    None => result.push(item.clone()),
+                match live.iter_mut().find(|present| key_of(present, keys) == key) {
+                    Some(present) => merge(present, item, path),
+                    None => live.push(item.clone()),
                 }
             }
-            Value::Array(result)
         }
         (Shape::Set, Value::Array(live), Value::Array(config)) => {
-            let new = config.iter().filter(|item| !live.contains(item));
-            Value::Array(live.iter().chain(new).cloned().collect())
+            let new: Vec<Value> = config.iter().filter(|item| !live.contains(item)).cloned().collect();
+            live.extend(new);
         }
-        _ => config.clone(),
+        (_, live, config) => live.clone_from(config),
     }
 }
 

@@ -82,7 +82,7 @@ impl ApiServer {
     /// Answers a request. `page` is the most a page of a list holds, whatever the limit asked for.
     pub(crate) fn handle(&self, request: &Request, page: Option<usize>) -> Answer {
         let answer = self.answer(request, page);
-        answer.unwrap_or_else(|refusal| Answer::Json(refusal.code, refusal.status()))
+        answer.unwrap_or_else(|refusal| Answer::Json(refusal.code, refusal.status().into()))
     }
 
     fn answer(&self, request: &Request, page: Option<usize>) -> Result<Answer, Refusal> {
@@ -96,13 +96,13 @@ impl ApiServer {
         let target = Target::of(&request.path, &self.store().kinds);
         match target {
             Target::Nothing => Err(Refusal::no_such_path()),
-            Target::Version => Ok(Answer::Json(200, rules::version())),
+            Target::Version => Ok(Answer::Json(200, rules::version().into())),
             Target::Rules if request.method == Method::POST => {
-                Ok(Answer::Json(201, rules::review(&request.body, &self.store().rules)))
+                Ok(Answer::Json(201, rules::review(&request.body, &self.store().rules).into()))
             }
             Target::Rules => Err(Refusal::method_not_allowed()),
             Target::Discovery { core } => {
-                Ok(Answer::Json(200, discovery::document(&self.store().kinds, core)))
+                Ok(Answer::Text(200, discovery::document(&self.store().kinds, core).to_string()))
             }
             Target::Collection { kind, namespace } => self.collection(request, &query, kind, namespace, page),
             Target::Object { kind, key, subresource, rest } => match subresource.as_str() {
@@ -111,13 +111,13 @@ impl ApiServer {
                     let writer = Writer { agent: &request.agent, manager: manager(&query) };
                     let written =
                         self.store().update_status(&writer, &kind, &key, &request.body["status"])?;
-                    Ok(Answer::Json(written.0, (*written.1).clone()))
+                    Ok(Answer::Json(written.0, written.1))
                 }
                 "scale" if request.method == Method::PUT => {
                     let writer = Writer { agent: &request.agent, manager: manager(&query) };
                     let replicas = request.body["spec"]["replicas"].as_u64().unwrap_or(0);
                     let written = self.store().scale(&writer, &kind, &key, replicas)?;
-                    Ok(Answer::Json(written.0, (*written.1).clone()))
+                    Ok(Answer::Json(written.0, written.1))
                 }
                 "proxy" if kind.kind == "Service" => self.proxy(&key, &rest),
                 "log" if kind.kind == "Pod" => logs::answer(&self.store, &kind, &key, &query),
@@ -150,7 +150,7 @@ impl ApiServer {
                 return self.store().try_create(&kind, &key, object);
             }
             let (code, object) = self.store().create(&writer, &kind, &key, object)?;
-            return Ok(Answer::Json(code, (*object).clone()));
+            return Ok(Answer::Json(code, object));
         }
         if request.method != Method::GET {
             return Err(Refusal::method_not_allowed());
@@ -175,7 +175,7 @@ impl ApiServer {
         let written = match request.method {
             Method::GET => {
                 let stored = store.objects.get(key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
-                return Ok(Answer::Json(200, (*stored.rendered).clone()));
+                return Ok(Answer::Json(200, Arc::clone(&stored.rendered)));
             }
             Method::PATCH if request.content_type == "application/apply-patch+yaml" => {
                 if query.get("fieldManager").is_none() {
@@ -209,17 +209,18 @@ impl ApiServer {
                 return Ok(Answer::Json(
                     200,
                     match store.delete(&request.agent, kind, key, &options)? {
-                        Some(object) => (*object).clone(),
+                        Some(object) => object,
                         None => json!({
                             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
                             "details": {"name": key.name, "group": kind.group, "kind": kind.plural, "uid": uid},
-                        }),
+                        })
+                        .into(),
                     },
                 ));
             }
             _ => return Err(Refusal::method_not_allowed()),
         };
-        Ok(Answer::Json(written.0, (*written.1).clone()))
+        Ok(Answer::Json(written.0, written.1))
     }
 
     /// A GET passed on to a service: answered when a workload behind its selector has a ready pod.

@@ -45,6 +45,11 @@ impl Selection {
             && self.fields.iter().all(field)
             && !self.without_fields.iter().any(field)
     }
+
+    /// Returns the line about an object, as much of it as was asked for.
+    fn line(&self, kind: &str, object: &Value) -> Bytes {
+        if self.metadata_only { line(kind, &partial(object)) } else { line(kind, object) }
+    }
 }
 
 /// LIST.
@@ -83,11 +88,9 @@ pub(crate) fn list(
     } else {
         (selection.kind.api_version(), format!("{}List", selection.kind.kind))
     };
-    let items: Vec<Value> = items.iter().map(|object| item(object, selection.metadata_only)).collect();
-    Ok(Answer::Json(
-        200,
-        json!({"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items}),
-    ))
+    let mut answer = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+    answer["items"] = items.iter().map(|object| item(object, selection.metadata_only)).collect();
+    Ok(Answer::Json(200, answer.into()))
 }
 
 /// Returns an item of a list: without `apiVersion` and `kind`, unless it is metadata only.
@@ -104,7 +107,9 @@ fn item(object: &Value, metadata_only: bool) -> Value {
 
 /// Returns an object's metadata alone.
 pub(crate) fn partial(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+    let mut partial = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"});
+    partial["metadata"] = object["metadata"].clone();
+    partial
 }
 
 /// WATCH: the lines, for ever or until `timeoutSeconds`.
@@ -153,8 +158,7 @@ struct Watcher {
 fn present(store: &Store, selection: &Selection) -> Vec<u8> {
     let covered = store.objects.iter().filter(|(key, _)| selection.covers(key));
     let selected = covered.filter(|(_, stored)| selection.matches(&stored.rendered));
-    let told = |object: &Value| if selection.metadata_only { partial(object) } else { object.clone() };
-    selected.flat_map(|(_, stored)| line("ADDED", &told(&stored.rendered))).collect()
+    selected.flat_map(|(_, stored)| selection.line("ADDED", &stored.rendered)).collect()
 }
 
 impl Watcher {
@@ -197,8 +201,8 @@ impl Watcher {
         let mut lines = Vec::new();
         for commit in store.since(self.seen) {
             self.seen = commit.version;
-            if let Some((kind, object)) = event(&self.selection, commit) {
-                lines.extend_from_slice(&line(kind, &object));
+            if let Some(line) = told(&self.selection, commit) {
+                lines.extend_from_slice(&line);
             }
         }
         lines
@@ -213,28 +217,25 @@ impl Watcher {
 
 /// Returns what a watch tells of a change: an object that leaves the selection is gone, one that enters
 /// is new.
-fn event(selection: &Selection, commit: &Commit) -> Option<(&'static str, Value)> {
+fn told(selection: &Selection, commit: &Commit) -> Option<Bytes> {
     if !selection.covers(&commit.key) {
         return None;
     }
     let matches = |object: &&Arc<Value>| selection.matches(object);
     let before = commit.before.as_ref().filter(matches);
     let after = commit.after.as_ref().filter(matches);
-    let told = |object: &Value| if selection.metadata_only { partial(object) } else { object.clone() };
     match (before, after) {
-        (None, Some(after)) => Some(("ADDED", told(after))),
-        (Some(_), Some(after)) => Some(("MODIFIED", told(after))),
+        (None, Some(after)) => Some(selection.line("ADDED", after)),
+        (Some(_), Some(after)) => Some(selection.line("MODIFIED", after)),
         (Some(before), None) => {
             let mut last = (**commit.last_words.as_ref().unwrap_or(before)).clone();
             last["metadata"]["resourceVersion"] = commit.version.to_string().into();
-            Some(("DELETED", told(&last)))
+            Some(selection.line("DELETED", &last))
         }
         (None, None) => None,
     }
 }
 
 fn line(kind: &str, object: &Value) -> Bytes {
-    let mut line = json!({"type": kind, "object": object}).to_string();
-    line.push('\n');
-    line.into()
+    format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").into()
 }

@@ -239,8 +239,8 @@ fn render(object: &Value, managers: &[Manager]) -> Value {
             let mut entry = json!({
                 "manager": manager.name, "operation": manager.operation, "apiVersion": api_version,
                 "time": manager.time.to_string(), "fieldsType": "FieldsV1",
-                "fieldsV1": manager.fields.to_json(),
             });
+            entry["fieldsV1"] = manager.fields.to_json();
             if !manager.subresource.is_empty() {
                 entry["subresource"] = manager.subresource.into();
             }

@@ -61,7 +61,7 @@ impl Store {
             return Err(Refusal::already_exists(kind, &key.name));
         }
         born(self, kind, &mut object);
-        Ok(Answer::Json(201, object))
+        Ok(Answer::Json(201, object.into()))
     }
 
     /// PATCH with `application/apply-patch+yaml`.
@@ -93,7 +93,8 @@ impl Store {
             return Ok((201, self.put(writer.agent, key, object, vec![manager])));
         };
         let (live, mut managers) = (stored.object.clone(), stored.managers.clone());
-        let mut object = fields::merged(Some(&live), config, &mut Vec::new());
+        let mut object = live.clone();
+        fields::merge(&mut object, config, &mut Vec::new());
         let changed = FieldSet::changed(&live, &object);
         let is_me = |manager: &Manager| manager.name == writer.manager && manager.operation == "Apply";
         let mut conflicts = Vec::new();

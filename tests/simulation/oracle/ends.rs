@@ -8,13 +8,12 @@ use wesago::event::{EventKind, Verdict};
 
 use super::{Evidence, is_peaceful, is_undisturbed};
 use crate::deployer::{Command, Ending, Run, holder_name};
-use crate::journal::What;
 use crate::world::WAITS_FOR;
 
 /// Returns what is wrong with the ends of the runs.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for run in &evidence.runs {
+    for run in evidence.runs {
         let mut say = |what: String| broken.push(format!("end: run {}: {what}", run.id));
         if run.ending == Ending::Hung {
             say("it never ended".to_owned());
@@ -136,11 +135,8 @@ fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
         }
     }
     let now = evidence.entries[at].at;
-    let ended = evidence
-        .entries
-        .iter()
-        .find(|entry| matches!(entry.what, What::Ended { run: id, .. } if id == run.id));
-    if let Some(took) = ended.map(|ended| ended.at.saturating_sub(now)).filter(|took| *took > CANCEL_WITHIN) {
+    let ended = evidence.span(run.id).map(|(_, ended)| ended);
+    if let Some(took) = ended.map(|ended| ended.saturating_sub(now)).filter(|took| *took > CANCEL_WITHIN) {
         say(format!("it ended {took:?} after the interrupt"));
     }
     for (later, request) in evidence.writes(run.id).filter(|(later, _)| *later > at) {

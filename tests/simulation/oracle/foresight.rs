@@ -13,7 +13,7 @@ use crate::foresight::Foresight;
 /// Returns where a diff wrote, and where a deploy did something else than was said.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for foresight in &evidence.foresights {
+    for foresight in evidence.foresights {
         let mut say = |what: String| broken.push(format!("diff {}: {what}", foresight.id));
         for (_, request) in evidence.writes(foresight.id) {
             say(format!("{} {} was sent", request.method, request.path));

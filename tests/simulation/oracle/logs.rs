@@ -11,7 +11,7 @@ use crate::deployer::{Command, Run, SECRET_PREFIX};
 /// Returns the lines that were told wrongly, or not at all.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for run in &evidence.runs {
+    for run in evidence.runs {
         let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (_, event) in evidence.events(run.id) {
             if let EventKind::LogLine(LogLine { source, line }) = &event.event {

@@ -28,27 +28,38 @@ use crate::journal::{Entry, RunId, What};
 use crate::network::agent_of;
 use crate::world::World;
 
-/// What the oracle reads.
-pub(crate) struct Evidence {
-    entries: Vec<Entry>,
-    history: Vec<Commit>,
-    logs: BTreeMap<String, Log>,
-    runs: Vec<Run>,
-    foresights: Vec<Foresight>,
+/// What the oracle reads, found by run and by object.
+pub(crate) struct Evidence<'w> {
+    entries: &'w [Entry],
+    history: &'w [Commit],
+    logs: &'w BTreeMap<String, Log>,
+    runs: &'w [Run],
+    foresights: &'w [Foresight],
+    by_run: BTreeMap<RunId, Traces<'w>>,
+    /// The changes of each object, in their order.
+    by_object: BTreeMap<&'w Key, Vec<&'w Commit>>,
+}
+
+/// What one run has left in the journal, each with its place there.
+#[derive(Default)]
+struct Traces<'w> {
+    began: Option<&'w Entry>,
+    ended: Option<&'w Entry>,
+    told: Vec<(usize, &'w Event)>,
+    sent: Vec<(usize, &'w Request)>,
 }
 
 /// Returns every broken promise, in words.
 pub(crate) fn judge(world: &World) -> Vec<String> {
-    let (history, logs) = {
-        let store = world.server.store();
-        (store.history.clone(), store.logs.clone())
-    };
+    let (store, entries) = (world.server.store(), world.journal.entries());
     let evidence = Evidence {
-        entries: world.journal.entries().clone(),
-        history,
-        logs,
-        runs: world.runs.clone(),
-        foresights: world.foresights.clone(),
+        entries: &entries,
+        history: &store.history,
+        logs: &store.logs,
+        runs: &world.runs,
+        foresights: &world.foresights,
+        by_run: traces(&entries),
+        by_object: changes(&store.history),
     };
     let checks = [
         ends::check,
@@ -66,26 +77,42 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
     checks.iter().flat_map(|check| check(&evidence)).collect()
 }
 
-impl Evidence {
+fn traces(entries: &[Entry]) -> BTreeMap<RunId, Traces<'_>> {
+    let mut by_run: BTreeMap<RunId, Traces<'_>> = BTreeMap::new();
+    for (at, entry) in entries.iter().enumerate() {
+        match &entry.what {
+            What::Began { run, .. } => by_run.entry(*run).or_default().began = Some(entry),
+            What::Ended { run, .. } => by_run.entry(*run).or_default().ended = Some(entry),
+            What::Told { run, event } => by_run.entry(*run).or_default().told.push((at, event)),
+            What::Sent { run, request, .. } => by_run.entry(*run).or_default().sent.push((at, request)),
+            What::Served { .. } | What::Note(_) => {}
+        }
+    }
+    by_run
+}
+
+fn changes(history: &[Commit]) -> BTreeMap<&Key, Vec<&Commit>> {
+    let mut by_object: BTreeMap<&Key, Vec<&Commit>> = BTreeMap::new();
+    for commit in history {
+        by_object.entry(&commit.key).or_default().push(commit);
+    }
+    by_object
+}
+
+impl<'w> Evidence<'w> {
     /// Returns the events of a run with their places in the journal.
-    fn events(&self, run: RunId) -> impl Iterator<Item = (usize, &Event)> {
-        self.entries.iter().enumerate().filter_map(move |(at, entry)| match &entry.what {
-            What::Told { run: told_by, event } if *told_by == run => Some((at, &**event)),
-            _ => None,
-        })
+    fn events(&self, run: RunId) -> impl Iterator<Item = (usize, &'w Event)> {
+        self.by_run.get(&run).into_iter().flat_map(|traces| traces.told.iter().copied())
     }
 
     /// Returns the requests of a run with their places in the journal.
-    fn requests(&self, run: RunId) -> impl Iterator<Item = (usize, &Request)> {
-        self.entries.iter().enumerate().filter_map(move |(at, entry)| match &entry.what {
-            What::Sent { run: sent_by, request, .. } if *sent_by == run => Some((at, &**request)),
-            _ => None,
-        })
+    fn requests(&self, run: RunId) -> impl Iterator<Item = (usize, &'w Request)> {
+        self.by_run.get(&run).into_iter().flat_map(|traces| traces.sent.iter().copied())
     }
 
     /// Returns the requests of a run that change something. A dry run does not; and a review is a question,
     /// though it is a POST.
-    fn writes(&self, run: RunId) -> impl Iterator<Item = (usize, &Request)> {
+    fn writes(&self, run: RunId) -> impl Iterator<Item = (usize, &'w Request)> {
         let is_write = |request: &Request| {
             request.method != http::Method::GET
                 && !request.query.contains("dryRun=All")
@@ -95,51 +122,43 @@ impl Evidence {
     }
 
     /// Returns the changes a run has made.
-    fn commits(&self, run: RunId) -> impl Iterator<Item = &Commit> {
+    fn commits(&self, run: RunId) -> impl Iterator<Item = &'w Commit> {
         let agent = agent_of(run);
         self.history.iter().filter(move |commit| commit.agent == agent)
     }
 
+    /// Returns the changes of an object between two versions, the first not among them.
+    fn changes(&self, key: &Key, from: u64, until: u64) -> &[&'w Commit] {
+        let all = self.by_object.get(key).map(Vec::as_slice).unwrap_or_default();
+        let place = |version: u64| all.partition_point(|commit| commit.version <= version);
+        all.get(place(from)..place(until)).unwrap_or_default()
+    }
+
     /// Returns the object as it was after a version.
-    fn object_at(&self, key: &Key, version: u64) -> Option<Arc<Value>> {
-        let until = self.history.partition_point(|commit| commit.version <= version);
-        let last = self.history[..until].iter().rev().find(|commit| commit.key == *key)?;
-        last.after.clone()
+    fn object_at(&self, key: &Key, version: u64) -> Option<&'w Arc<Value>> {
+        self.changes(key, 0, version).last()?.after.as_ref()
     }
 
     /// Returns all objects as they were after a version.
-    fn objects_at(&self, version: u64) -> BTreeMap<&Key, &Arc<Value>> {
-        let mut objects = BTreeMap::new();
-        for commit in self.history.iter().take_while(|commit| commit.version <= version) {
-            match &commit.after {
-                Some(after) => objects.insert(&commit.key, after),
-                None => objects.remove(&commit.key),
-            };
-        }
-        objects
+    fn objects_at(&self, version: u64) -> BTreeMap<&'w Key, &'w Arc<Value>> {
+        let found = |key: &&'w Key| Some((*key, self.object_at(key, version)?));
+        self.by_object.keys().filter_map(found).collect()
     }
 
     /// Returns when a run began and when it ended.
     fn span(&self, run: RunId) -> Option<(Duration, Duration)> {
-        let began =
-            self.entries.iter().find(|entry| matches!(entry.what, What::Began { run: r, .. } if r == run))?;
-        let ended =
-            self.entries.iter().find(|entry| matches!(entry.what, What::Ended { run: r, .. } if r == run))?;
-        Some((began.at, ended.at))
+        let traces = self.by_run.get(&run)?;
+        Some((traces.began?.at, traces.ended?.at))
     }
 
     /// Returns the server's version when a run ended.
     fn version_at_end(&self, run: RunId) -> u64 {
-        let ended =
-            self.entries.iter().find(|entry| matches!(entry.what, What::Ended { run: r, .. } if r == run));
-        ended.map_or(0, |entry| entry.version)
+        self.by_run.get(&run).and_then(|traces| traces.ended).map_or(0, |entry| entry.version)
     }
 
     /// Returns the server's version when a run began.
     fn version_at_start(&self, run: RunId) -> u64 {
-        let began =
-            self.entries.iter().find(|entry| matches!(entry.what, What::Began { run: r, .. } if r == run));
-        began.map_or(0, |entry| entry.version)
+        self.by_run.get(&run).and_then(|traces| traces.began).map_or(0, |entry| entry.version)
     }
 }
 

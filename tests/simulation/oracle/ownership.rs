@@ -17,7 +17,7 @@ use crate::plans::{NAMESPACE, PLAN};
 /// Returns what was touched that must not be.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for run in &evidence.runs {
+    for run in evidence.runs {
         let mut say = |what: String| broken.push(format!("ownership: run {}: {what}", run.id));
         for (_, request) in evidence.writes(run.id) {
             if request.query.contains("force=true") {
@@ -148,7 +148,7 @@ fn data(run: &Run, commit: &Commit, say: &mut impl FnMut(String)) {
 pub(super) fn members(evidence: &Evidence, version: u64) -> BTreeSet<Key> {
     let parent = key_of(&Inventory::new(PLAN, NAMESPACE).parent());
     let Some(found) = evidence.object_at(&parent, version) else { return BTreeSet::new() };
-    let object = Object::new((*found).clone()).unwrap();
+    let object = Object::new((**found).clone()).unwrap();
     let inventory = Inventory::parse(PLAN, NAMESPACE, &object).unwrap();
     inventory.members().map(|(member, _)| key_of(member)).collect()
 }

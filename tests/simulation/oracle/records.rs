@@ -8,7 +8,7 @@ use super::Evidence;
 /// Returns what is wrong with the journals of the runs.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for run in &evidence.runs {
+    for run in evidence.runs {
         let mut say = |what: String| broken.push(format!("journal: run {}: {what}", run.id));
         let told: Vec<&Event> = evidence.events(run.id).map(|(_, event)| event).collect();
         let record = Record::read(&run.record);

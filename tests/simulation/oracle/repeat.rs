@@ -21,7 +21,7 @@ use crate::plans::NAMESPACE;
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = jobs_twice(evidence);
     let mut before: Option<&Run> = None;
-    for run in &evidence.runs {
+    for run in evidence.runs {
         match run.command {
             Command::Deploy if is_peaceful(run) => {
                 broken.extend(converged(evidence, run));
@@ -64,7 +64,7 @@ fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
     for (_, wanted) in run.plan.objects() {
         let key = key_of(&wanted.reference());
         match evidence.object_at(&key, version) {
-            Some(live) if holds(&live, wanted.value()) => {}
+            Some(live) if holds(live, wanted.value()) => {}
             Some(live) => broken.push(format!("crash: run {}: {key} is not what was wanted: {live}", run.id)),
             None => broken.push(format!("crash: run {}: {key} is not there", run.id)),
         }
@@ -95,7 +95,7 @@ fn may_stay(evidence: &Evidence, run: &Run, key: &Key, version: u64) -> bool {
     match key.kind.as_str() {
         "PersistentVolumeClaim" => true,
         "CustomResourceDefinition" => needed,
-        "Secret" => evidence.object_at(key, version).is_some_and(|secret| is_generated(&secret)),
+        "Secret" => evidence.object_at(key, version).is_some_and(|secret| is_generated(secret)),
         _ => false,
     }
 }

@@ -11,7 +11,7 @@ use crate::deployer::{Ending, Run};
 /// Returns what was told of an earlier run and is not so, and what was not told.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for run in &evidence.runs {
+    for run in evidence.runs {
         let told: Vec<&InterruptionFound> = evidence
             .events(run.id)
             .filter_map(|(_, event)| match &event.event {

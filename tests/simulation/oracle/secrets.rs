@@ -12,7 +12,7 @@ const ENCODED_PREFIX: &str = "dmFsdWUt";
 /// Returns where a value was told or changed.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for entry in &evidence.entries {
+    for entry in evidence.entries {
         let (run, place, text) = match &entry.what {
             What::Told { run, event } => (run, "event".to_owned(), serde_json::to_string(event).unwrap()),
             What::Sent { run, request, .. } if !request.path.contains("/secrets/") => (

@@ -14,7 +14,7 @@ use crate::deployer::{Command, Run};
 /// Returns the successes that were none.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
-    for run in &evidence.runs {
+    for run in evidence.runs {
         for (at, event) in evidence.events(run.id) {
             let Some(stage) = succeeded(event) else { continue };
             let Some(stage) = run.plan.stages().iter().find(|candidate| candidate.id == *stage) else {
@@ -48,9 +48,9 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
         // From the state on that held our content, the same life of the object, whoever edited it since.
         let applied = versions.iter().position(|version| holds(version, wanted.value()));
         let since = applied.map(|at| &versions[at..]).unwrap_or_default();
-        let uid = |version: &Arc<Value>| version["metadata"]["uid"].clone();
+        let uid = |version: &Value| version["metadata"]["uid"].clone();
         let held = since.iter().any(|version| {
-            uid(version) == uid(&since[0]) && is_ready(evidence, version) && is_up(run, version)
+            uid(version) == uid(since[0]) && is_ready(evidence, version) && is_up(run, version)
         });
         if !held {
             let last =
@@ -69,18 +69,16 @@ fn not_gone(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<Str
         .filter(|key| {
             let (before, now) =
                 (evidence.object_at(key, evidence.version_at_start(run.id)), evidence.object_at(key, until));
-            let uid =
-                |object: &Option<Arc<Value>>| object.as_ref().map(|object| object["metadata"]["uid"].clone());
-            now.is_some() && uid(&before) == uid(&now)
+            let uid = |object: Option<&Arc<Value>>| object.map(|object| object["metadata"]["uid"].clone());
+            now.is_some() && uid(before) == uid(now)
         })
         .map(|key| format!("{key} was still there"))
         .collect()
 }
 
 /// Returns the states of an object between two versions, with the one it had at the first.
-fn versions(evidence: &Evidence, key: &Key, from: u64, until: u64) -> Vec<Arc<Value>> {
-    let between = evidence.history.iter().filter(|commit| commit.version > from && commit.version <= until);
-    let changes = between.filter(|commit| commit.key == *key).filter_map(|commit| commit.after.clone());
+fn versions<'w>(evidence: &Evidence<'w>, key: &Key, from: u64, until: u64) -> Vec<&'w Arc<Value>> {
+    let changes = evidence.changes(key, from, until).iter().filter_map(|commit| commit.after.as_ref());
     evidence.object_at(key, from).into_iter().chain(changes).collect()
 }
 

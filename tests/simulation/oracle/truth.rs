@@ -45,12 +45,13 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
     for wanted in &stage.objects {
         let key = key_of(&wanted.reference());
         let versions = versions(evidence, &key, from, until);
-        // From the state on that held our content, the same life of the object, whoever edited it since.
-        let applied = versions.iter().position(|version| holds(version, wanted.value()));
-        let since = applied.map(|at| &versions[at..]).unwrap_or_default();
+        // From the state on that held our content, the same life of the object, whoever edited it since. There
+        // may be several lives: one of an earlier run that somebody deletes, and the one made for it.
         let uid = |version: &Value| version["metadata"]["uid"].clone();
-        let held = since.iter().any(|version| {
-            uid(version) == uid(since[0]) && is_ready(evidence, version) && is_up(run, version)
+        let held = versions.chunk_by(|one, next| uid(one) == uid(next)).any(|life| {
+            let applied = life.iter().position(|version| holds(version, wanted.value()));
+            let since = applied.map(|at| &life[at..]).unwrap_or_default();
+            since.iter().any(|version| is_ready(evidence, version) && is_up(run, version))
         });
         if !held {
             let last =

@@ -7,6 +7,7 @@ use serde_json::Value;
 use wesago::event::EventKind;
 use wesago::plan::Stage;
 
+use super::repeat::is_spared;
 use super::{Evidence, key_of, succeeded};
 use crate::api_server::Key;
 use crate::deployer::{Command, Run};
@@ -46,7 +47,8 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
         let key = key_of(&wanted.reference());
         let versions = versions(evidence, &key, from, until);
         // From the state on that held our content, the same life of the object, whoever edited it since.
-        let applied = versions.iter().position(|version| holds(version, wanted.value()));
+        let spared = is_spared(run, wanted);
+        let applied = versions.iter().position(|version| spared || holds(version, wanted.value()));
         let since = applied.map(|at| &versions[at..]).unwrap_or_default();
         let uid = |version: &Value| version["metadata"]["uid"].clone();
         let held = since.iter().any(|version| {

@@ -9,6 +9,7 @@ use super::adopt::adopted;
 use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
+use super::history::not_undone;
 use super::prepare::{Basis, Prepared};
 use super::redactor::Redactor;
 use super::retry::Tools;
@@ -63,6 +64,11 @@ impl Engine {
             if !check(plan, &session.catalog, known, run, emitter).await? {
                 return Ok(None);
             }
+        }
+        if options.rollback.is_some()
+            && let Some(message) = not_undone(plan, &session, &prepared)
+        {
+            emitter.emit(EventKind::Warned { message });
         }
         if foresee(forecast, options, run, emitter).await?.is_none() {
             return Ok(None);
@@ -123,9 +129,13 @@ async fn commit(
     let made = secrets.missing.iter().map(|(object, _)| object.reference());
     let members: Vec<_> = wanted.chain(made).collect();
     // Superset first: whatever is written from here on is already known to be ours.
-    let is_new = members.iter().any(|member| !session.inventory.contains(member));
+    let mut is_new = members.iter().any(|member| !session.inventory.contains(member));
     for member in members {
         session.inventory.announce(member);
+    }
+    // Of what is written from here on the inventory must not say that it holds what it held.
+    for sent in prepared.iter().flatten().filter(|prepared| prepared.is_sent()) {
+        is_new |= session.inventory.doubt(&sent.wanted.reference());
     }
     session.note_depths(plan);
     if is_new {

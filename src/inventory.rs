@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -31,7 +32,7 @@ const RECORDS: &str = "objects";
 const NONE: &str = "-";
 
 /// A short content hash: 128 bits of SHA-256, base64url. It tells contents apart; it hides nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hash(String);
 
 impl Hash {
@@ -47,7 +48,7 @@ impl Hash {
 pub struct Record {
     /// The life of the object we wrote.
     pub uid: Uid,
-    /// Hash of what we sent.
+    /// Hash of what we sent; of a member in doubt it fits no content.
     pub applied: Hash,
     /// Hash of our `managedFields` entry after the write.
     pub fields: Hash,
@@ -208,6 +209,27 @@ impl Inventory {
     /// Remembers a write.
     pub fn remember(&mut self, member: ObjectRef, record: Record) {
         self.members.entry(member).or_default().record = Some(record);
+    }
+
+    /// Notes that a member is about to be written: until the write is remembered, nothing is known of what
+    /// it holds. Without that, whoever deploys the content of before after a run that was killed would be
+    /// told that there is nothing to do. Returns true when it was known until now.
+    pub fn doubt(&mut self, member: &ObjectRef) -> bool {
+        let Some(record) = self.members.get_mut(member).and_then(|known| known.record.as_mut()) else {
+            return false;
+        };
+        let is_known = record.applied.0 != NONE;
+        record.applied = Hash(NONE.to_owned());
+        is_known
+    }
+
+    /// Returns a hash of what was sent to all members: two states of an inventory have the same one when
+    /// nothing else was applied in between.
+    pub fn applied(&self) -> Hash {
+        let sent = |(member, known): (&ObjectRef, &Member)| {
+            Some(format!("{} {}", serde_json::to_string(member).ok()?, known.record.as_ref()?.applied.0))
+        };
+        Hash::of(&self.members.iter().filter_map(sent).collect())
     }
 
     /// Returns how deep in the DAG the object was when it was last written: the number of stages on the
@@ -421,6 +443,12 @@ mod tests {
             !inventory.proves_unchanged(&wanted(3), &deployment(&json!({"f:spec": {}}), "one")),
             "a field taken"
         );
+        let before = inventory.applied();
+        assert!(inventory.doubt(&live.reference()) && !inventory.doubt(&live.reference()), "once");
+        assert!(!inventory.proves_unchanged(&wanted(3), &live), "a write that may have been cut off");
+        assert_ne!(inventory.applied(), before);
+        let read = Object::new(inventory.to_value()).unwrap();
+        assert_eq!(Inventory::parse("shop", "shop", &read).unwrap(), inventory);
         inventory.forget(&live.reference());
         assert!(!inventory.proves_unchanged(&wanted(3), &live), "no record");
     }

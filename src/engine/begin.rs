@@ -123,9 +123,13 @@ async fn commit(
     let made = secrets.missing.iter().map(|(object, _)| object.reference());
     let members: Vec<_> = wanted.chain(made).collect();
     // Superset first: whatever is written from here on is already known to be ours.
-    let is_new = members.iter().any(|member| !session.inventory.contains(member));
+    let mut is_new = members.iter().any(|member| !session.inventory.contains(member));
     for member in members {
         session.inventory.announce(member);
+    }
+    // Of what is written from here on the inventory must not say that it holds what it held.
+    for sent in prepared.iter().flatten().filter(|prepared| prepared.is_sent()) {
+        is_new |= session.inventory.doubt(&sent.wanted.reference());
     }
     session.note_depths(plan);
     if is_new {

@@ -4,7 +4,7 @@
 # make bench  what a deploy costs, beside kubectl and Helm, on a control plane with fake nodes
 # make down   removes the cluster again
 .PHONY: demo check test soak bench down tools property-tests simulation-tests python-tests sandbox-tests \
-  postgres-tests forum-tests fault-tests truth-tests conformance-tests
+  postgres-tests forum-tests fault-tests ownership-tests truth-tests conformance-tests
 
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
@@ -33,8 +33,8 @@ check: tools
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests fault-tests truth-tests \
-  conformance-tests down
+test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests fault-tests \
+  ownership-tests truth-tests conformance-tests down
 
 python-tests:
 	sandbox/tests/run unit
@@ -75,6 +75,11 @@ forum-tests:
 fault-tests:
 	$(SANDBOX) up
 	$(CARGO) test --locked --features sandbox --test faults -- --nocapture
+
+# what a plan owns: its history, what a rollback brings back, and what a teardown leaves
+ownership-tests:
+	$(SANDBOX) up
+	$(CARGO) test --locked --features sandbox --test ownership -- --nocapture
 
 # every way to fail, told within seconds; every way to recover, without a false alarm; leaves three nodes
 truth-tests:

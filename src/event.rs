@@ -136,6 +136,14 @@ pub enum EventKind {
         /// Milliseconds from its start; 0 when it never started.
         took_ms: u64,
     },
+    /// The deploy is in the plan's history from here on.
+    RevisionKept {
+        /// Its number.
+        number: u32,
+        /// The revision it brought back, if it was a rollback.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rollback_to: Option<u32>,
+    },
     /// Nothing new starts from here on.
     CancelBegan {
         /// Why.
@@ -233,7 +241,7 @@ pub struct RunStarted {
     pub schema: u32,
     /// Short name of the run, such as `7f3a90`.
     pub run: String,
-    /// `deploy` or `teardown`.
+    /// `deploy`, `rollback` or `teardown`.
     pub command: String,
     /// The plan's name.
     pub plan: String,

@@ -7,8 +7,8 @@
 //! L0 object clock entropy problem arbitrary   objects and their statuses; time; places in text
 //! L1 plan yaml readiness diagnosis difference   the DAG; YAML; is it ready; why not; how do two differ?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
-//! L3 schedule cluster report preflight   who may start; the only module that knows kube; views of
-//!                                    events; what is wrong before anything is written
+//! L3 schedule cluster report preflight history   who may start; the only module that knows kube; views
+//!                                    of events; what is wrong before anything is written; revisions
 //! L4 engine journal                  the loop: write, observe, settle, remove; the events kept on disk
 //! L5 cli                             arguments, context, signals, one command a file, exit codes
 //! ```
@@ -24,6 +24,7 @@ pub mod difference;
 pub mod engine;
 pub mod entropy;
 pub mod event;
+pub mod history;
 pub mod inventory;
 pub mod journal;
 pub mod object;

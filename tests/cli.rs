@@ -85,6 +85,8 @@ fn help_names_the_commands_and_every_exit_code() {
     Commands:
       deploy    Write, wait and settle, in the order of the plan
       diff      Show what a deploy would do, field by field, and write nothing
+      history   Show the deploys that can be brought back
+      rollback  Deploy what an earlier revision held; what Jobs did, and data in volumes, stays
       status    Show what is there, whether it is ready, and what somebody else has touched
       teardown  Remove in reverse order; volumes and generated secrets stay unless --delete-data
       unlock    Take the lock from a run that is stuck, or that died somewhere else
@@ -142,11 +144,11 @@ fn help_of_deploy() {
           --recreate <KIND/NAME>    Delete an object and make it anew when a field of it cannot be
                                     changed in place
           --skip-preflight          Write without checking the plan against the cluster first
-          --color <WHEN>            When to use colours: auto, always or never [default: auto]
           --max-deletions <NUMBER>  Delete at most so many objects that left the plan; more stop the
                                     deploy before its first write [default: 10]
           --wait-lock <TIME>        Wait so long for a lock that another run holds, such as 5m [default:
                                     do not wait]
+          --color <WHEN>            When to use colours: auto, always or never [default: auto]
       -o, --output <FORMAT>         What to write on standard output [default: text] [possible values:
                                     text, json]
           --yes                     Ask nothing
@@ -198,9 +200,9 @@ fn help_of_teardown() {
           --yes                Ask nothing
           --deadline <TIME>    End the whole run after this time, such as 30m; each stage has a deadline
                                of its own
-          --color <WHEN>       When to use colours: auto, always or never [default: auto]
       -q, --quiet              Tell nothing but the end
       -v, --verbose            Tell of every object and every change, as lines
+          --color <WHEN>       When to use colours: auto, always or never [default: auto]
           --no-journal         Keep no record of the run (`wesago report` shows them)
       -h, --help               Print help (see more with '--help')
 
@@ -229,6 +231,17 @@ fn help_of_logs_and_report() {
 }
 
 #[test]
+fn help_of_history_and_rollback() {
+    let place = Place::new("help-history");
+    let told = ["history", "rollback"].map(|command| {
+        let ended = place.run(&[command, "-h"]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        ended.stdout.split_once("\nExit codes:").unwrap().0.to_owned()
+    });
+    insta::assert_snapshot!(told.join("\n----\n"));
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     let place = Place::new("usage");
     for arguments in [
@@ -236,6 +249,8 @@ fn wrong_usage_ends_with_2() {
         &["deploy", "--no-such-option"],
         &["deploy", "--quiet", "--verbose"],
         &["graph", "--output", "png"],
+        &["rollback", "the-last-one"],
+        &["diff", "--revision", "1", "--delete-data"],
         &["render", "no-such-stage"],
         &[],
     ] {
@@ -382,7 +397,7 @@ fn a_cluster_that_does_not_answer_ends_with_4_soon() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = format!("https://127.0.0.1:{port}");
     let place = shop("unreachable").with("config", &kubeconfig(&server));
-    for command in ["status", "deploy", "doctor"] {
+    for command in ["status", "deploy", "doctor", "history", "rollback"] {
         #[expect(clippy::disallowed_methods, reason = "a real process takes real time")]
         let began = Instant::now();
         let ended = place.run(&[command, "--kubeconfig", "config", "--context", "nowhere"]);

@@ -30,6 +30,12 @@ pub(crate) enum Command {
     /// Show what a deploy would do, field by field, and write nothing
     #[command(after_help = EXIT_CODES)]
     Diff(Diff),
+    /// Show the deploys that can be brought back
+    #[command(after_help = EXIT_CODES)]
+    History(History),
+    /// Deploy what an earlier revision held; what Jobs did, and data in volumes, stays
+    #[command(after_help = EXIT_CODES)]
+    Rollback(Rollback),
     /// Show what is there, whether it is ready, and what somebody else has touched
     #[command(after_help = EXIT_CODES)]
     Status(Status),
@@ -140,6 +146,47 @@ pub(crate) struct Deploy {
     /// Remove volumes, generated secrets and namespaces that left the plan, too
     #[arg(long)]
     pub(super) delete_data: bool,
+    #[command(flatten)]
+    pub(super) writing: WriteArguments,
+    #[command(flatten)]
+    pub(super) wait: WaitArguments,
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+}
+
+/// `wesago rollback`
+#[derive(Args, Debug)]
+pub(crate) struct Rollback {
+    /// The number of the revision [default: the newest that succeeded before what is there]
+    #[arg(value_name = "REVISION")]
+    pub(super) revision: Option<u32>,
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    #[command(flatten)]
+    pub(super) writing: WriteArguments,
+    #[command(flatten)]
+    pub(super) wait: WaitArguments,
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+}
+
+/// `wesago history`
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    /// What to write on standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(super) output: Output,
+}
+
+/// What a deploy may do to what is there.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WriteArguments {
     /// Take over an object that is there already and not the plan's, or `all` such
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) adopt: Vec<String>,
@@ -154,10 +201,6 @@ pub(crate) struct Deploy {
     pub(super) skip_preflight: bool,
     #[command(flatten)]
     pub(super) deletions: DeletionArguments,
-    #[command(flatten)]
-    pub(super) wait: WaitArguments,
-    #[command(flatten)]
-    pub(super) run: RunArguments,
 }
 
 /// How much a deploy may delete.
@@ -178,6 +221,9 @@ pub(crate) struct Diff {
     /// Show what a deploy with --delete-data would do
     #[arg(long)]
     pub(super) delete_data: bool,
+    /// Show what a rollback to this revision would do
+    #[arg(long, value_name = "NUMBER", conflicts_with = "delete_data")]
+    pub(super) revision: Option<u32>,
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = DiffOutput::Text, value_name = "FORMAT")]
     pub(super) output: DiffOutput,
@@ -304,8 +350,8 @@ pub(crate) struct Graph {
 pub(crate) enum Output {
     /// For a person.
     Text,
-    /// For a program: one JSON event a line (deploy, teardown, report), one JSON document (doctor, status,
-    /// lists).
+    /// For a program: one JSON event a line (deploy, rollback, teardown, report), one JSON document (doctor,
+    /// status, lists).
     Json,
 }
 

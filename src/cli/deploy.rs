@@ -1,6 +1,6 @@
 //! `wesago deploy`
 
-use super::arguments::{Deploy, Output, RunArguments};
+use super::arguments::{Deploy, Output, RunArguments, WaitArguments, WriteArguments};
 use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
 use super::reports::{conclude, reporters};
@@ -17,44 +17,67 @@ pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, F
     let (mut fanout, cancels) = reporters(&arguments.run, context, &ready)?;
     let mut emitter = Emitter::new(context.clock, &mut fanout);
     let plan = &ready.loaded.composed.plan;
-    let options = options(arguments, plan, context)?;
+    let Deploy { writing, wait, run, .. } = arguments;
+    let options = options(writing, *wait, run, plan, context, Question::Deploy)?;
+    let options = DeployOptions { delete_data: arguments.delete_data, ..options };
     let verdict = ready.engine.deploy(plan, &options, &ProcessSecrets, cancels, &mut emitter).await?;
     Ok(conclude(fanout, &arguments.run, &verdict, &ready))
 }
 
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub(super) enum Question {
+    /// What goes in a deploy.
+    Deploy,
+    /// A rollback to this revision.
+    Rollback(u32),
+}
+
 /// Returns what asks on the terminal before something goes. Off a terminal nobody is asked: what goes is
 /// within `--max-deletions`.
-fn confirm(telling: &RunArguments) -> Confirm {
+fn confirm(telling: &RunArguments, question: Question) -> Confirm {
     // What is foreseen is told by the reporters, unless there are none for a person.
     let is_told = !telling.quiet && telling.output == Output::Text;
     Confirm::new(move |forecast: &Forecast| {
         let mut lines = if is_told { Vec::new() } else { forecast_notices(forecast) };
-        lines.push("what is marked `-` or `±` is deleted. go on? [y/N] ".to_owned());
+        lines.push(match question {
+            Question::Deploy => "what is marked `-` or `±` is deleted. go on? [y/N] ".to_owned(),
+            Question::Rollback(number) => {
+                format!("what is marked `-` or `±` is deleted. roll back to revision {number}? [y/N] ")
+            }
+        });
         let question = lines.join("\n");
         Box::pin(async move { matches!(Context::answer(question).await.as_deref(), Ok("y" | "Y" | "yes")) })
     })
 }
 
-/// Returns what the deploy may do; what is named must be in the plan.
-fn options(arguments: &Deploy, plan: &Plan, context: &Context) -> Result<DeployOptions, Failure> {
-    let adopt = if arguments.adopt.iter().any(|word| word == "all") {
+/// Returns what a deploy may do; what is named must be in the plan.
+pub(super) fn options(
+    writing: &WriteArguments,
+    wait: WaitArguments,
+    run: &RunArguments,
+    plan: &Plan,
+    context: &Context,
+    question: Question,
+) -> Result<DeployOptions, Failure> {
+    let adopt = if writing.adopt.iter().any(|word| word == "all") {
         Adopt::All
     } else {
-        let names: Result<Vec<ObjectName>, _> = arguments.adopt.iter().map(|word| word.parse()).collect();
+        let names: Result<Vec<ObjectName>, _> = writing.adopt.iter().map(|word| word.parse()).collect();
         Adopt::Named(names.map_err(|cause| {
             Failure::new(Exit::Usage, format!("--adopt: {cause}"))
                 .hint("`--adopt all` takes over all of them")
         })?)
     };
     let options = DeployOptions {
-        delete_data: arguments.delete_data,
-        skip_preflight: arguments.skip_preflight,
-        wait_lock: arguments.wait.wait_lock,
-        max_deletions: Some(arguments.deletions.max_deletions),
-        confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),
+        skip_preflight: writing.skip_preflight,
+        wait_lock: wait.wait_lock,
+        max_deletions: Some(writing.deletions.max_deletions),
+        confirm: (context.can_ask && !run.yes).then(|| confirm(run, question)),
         adopt,
-        take: arguments.take.clone(),
-        recreate: arguments.recreate.clone(),
+        take: writing.take.clone(),
+        recreate: writing.recreate.clone(),
+        ..DeployOptions::default()
     };
     let Some(unknown) = options.unknown(plan).into_iter().next() else { return Ok(options) };
     let failure = Failure::new(Exit::Usage, format!("the plan has no `{unknown}`"));

@@ -219,6 +219,14 @@ impl From<EngineError> for Failure {
                 failure.causes.extend(errors.iter().map(ToString::to_string));
                 failure.hint("`wesago doctor` tells how to mend it; `--skip-preflight` writes all the same")
             }
+            EngineError::NoRevision { known, .. } => {
+                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+                let told = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                failure(Exit::Usage).hint(format!("there is {told}; `wesago history` tells more of them"))
+            }
+            EngineError::UnreadableRevision { cause, .. } => {
+                failure(Exit::PlanInvalid).caused_by(cause).hint("`wesago history` shows the others")
+            }
             EngineError::Internal(_) => failure(Exit::Internal),
             EngineError::Panicked { .. } => failure(Exit::Internal).hint(OWN_MISTAKE),
         }

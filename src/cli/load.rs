@@ -13,6 +13,8 @@ pub(crate) struct Loaded {
     pub composed: Composed,
     /// The file, with `, built in` behind it when it was not on disk.
     pub name: String,
+    /// The file on disk.
+    pub file: Option<String>,
 }
 
 /// Finds and composes the plan. `context` is the kubeconfig context, whose own plan is preferred.
@@ -35,8 +37,9 @@ pub(crate) fn load(
         let message = format!("{report}\n\nerror: {count} {noun} in `{path}`; nothing was sent\n");
         Failure { is_report: true, ..Failure::new(Exit::PlanInvalid, message) }
     })?;
+    let file = (!built_in).then(|| path.clone());
     let name = if built_in { format!("{path}, built in") } else { path };
-    Ok(Loaded { composed, name })
+    Ok(Loaded { composed, name, file })
 }
 
 /// Returns the built-in files when the plan is one of them, and the path.

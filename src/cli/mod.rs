@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod exit;
 mod graph;
+mod history;
 mod load;
 mod lock;
 mod logs;
@@ -16,6 +17,7 @@ mod output;
 mod render;
 mod report;
 mod reports;
+mod rollback;
 mod session;
 mod signals;
 mod status;
@@ -84,6 +86,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Deploy(deploy) => Box::pin(deploy::run(deploy, &context)).await,
         Command::Diff(diff) => Box::pin(diff::run(diff, &context)).await,
         Command::Doctor(doctor) => doctor::run(doctor, &context).await,
+        Command::History(history) => history::run(history, &context).await,
+        Command::Rollback(rollback) => Box::pin(rollback::run(rollback, &context)).await,
         Command::Status(status) => status::run(status, &context).await,
         Command::Teardown(teardown) => Box::pin(teardown::run(teardown, &context)).await,
         Command::Unlock(unlock) => unlock::run(unlock, &context).await,

@@ -164,20 +164,26 @@ fn namespace(node: &Node, group: &str, kind: &str, decoder: &mut Decoder) {
     }
 }
 
-/// Checks the annotation that says when a Job runs again.
+/// Checks the annotations that say when a Job runs again.
 fn rerun(node: &Node, kind: &str, decoder: &mut Decoder) {
-    const WORDS: [&str; 3] = ["on-change", "always", "once"];
-    let Some(value) = node.at("/metadata/annotations/wesago~1rerun") else { return };
-    let Some(word) = value.as_str() else { return };
-    if kind != "Job" {
-        let problem = Problem::at(&value.place, format!("`wesago/rerun` is for a Job, and this is a {kind}"));
-        decoder.problem(problem);
-    } else if !WORDS.contains(&word) {
-        decoder.problem(
-            Problem::at(&value.place, format!("`wesago/rerun` is `{word}`"))
-                .labelled("expected `on-change`, `always` or `once`")
-                .did_you_mean(word, WORDS),
-        );
+    let known: [(&str, &[&str], &str); 2] = [
+        ("wesago/rerun", &["on-change", "always", "once"], "`on-change`, `always` or `once`"),
+        ("wesago/rollback", &["run", "leave"], "`run` or `leave`"),
+    ];
+    for (key, words, expected) in known {
+        let pointer = format!("/metadata/annotations/{}", key.replace('/', "~1"));
+        let Some(value) = node.at(&pointer) else { continue };
+        let Some(word) = value.as_str() else { continue };
+        if kind != "Job" {
+            let problem = Problem::at(&value.place, format!("`{key}` is for a Job, and this is a {kind}"));
+            decoder.problem(problem);
+        } else if !words.contains(&word) {
+            decoder.problem(
+                Problem::at(&value.place, format!("`{key}` is `{word}`"))
+                    .labelled(format!("expected {expected}"))
+                    .did_you_mean(word, words.iter().copied()),
+            );
+        }
     }
 }
 

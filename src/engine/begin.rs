@@ -9,6 +9,7 @@ use super::adopt::adopted;
 use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
+use super::history::not_undone;
 use super::prepare::{Basis, Prepared};
 use super::redactor::Redactor;
 use super::retry::Tools;
@@ -63,6 +64,11 @@ impl Engine {
             if !check(plan, &session.catalog, known, run, emitter).await? {
                 return Ok(None);
             }
+        }
+        if options.rollback.is_some()
+            && let Some(message) = not_undone(plan, &session, &prepared)
+        {
+            emitter.emit(EventKind::Warned { message });
         }
         if foresee(forecast, options, run, emitter).await?.is_none() {
             return Ok(None);

@@ -4,6 +4,7 @@ use super::LockState;
 use super::adopt::Stranger;
 use crate::cluster::ApiError;
 use crate::event::Finding;
+use crate::history::Unreadable;
 use crate::inventory::NotOurs;
 use crate::object::ObjectRef;
 
@@ -62,6 +63,23 @@ pub enum EngineError {
         /// What is wrong.
         errors: Vec<Finding>,
     },
+    /// The plan has no such revision, or none that could be brought back.
+    #[error("{}", no_revision(*wanted))]
+    NoRevision {
+        /// The number asked for.
+        wanted: Option<u32>,
+        /// Those there are.
+        known: Vec<u32>,
+    },
+    /// The plan of a revision cannot be had.
+    #[error("revision {number} cannot be brought back")]
+    UnreadableRevision {
+        /// Its number.
+        number: u32,
+        /// Why.
+        #[source]
+        cause: Unreadable,
+    },
     /// The program contradicts itself.
     #[error("internal error: {0}")]
     Internal(String),
@@ -73,6 +91,13 @@ pub enum EngineError {
         /// What it said.
         cause: String,
     },
+}
+
+fn no_revision(wanted: Option<u32>) -> String {
+    match wanted {
+        Some(number) => format!("the plan has no revision {number}"),
+        None => "the plan has no revision to roll back to".to_owned(),
+    }
 }
 
 fn objects(count: usize) -> String {

@@ -43,7 +43,8 @@ pub(super) async fn foresee(
     emitter: &mut Emitter<'_>,
 ) -> Result<Option<()>, EngineError> {
     let deleted: Vec<_> = forecast.with(Prospect::Delete).map(|object| object.object.clone()).collect();
-    let question = options.confirm.as_ref().filter(|_| asks(&forecast)).map(|confirm| confirm.0(&forecast));
+    let is_asked = asks(&forecast) || (options.rollback.is_some() && !forecast.is_nothing());
+    let question = options.confirm.as_ref().filter(|_| is_asked).map(|confirm| confirm.0(&forecast));
     let limit = options.max_deletions.unwrap_or(MAX_DELETIONS);
     emitter.emit(EventKind::Foreseen(forecast));
     if deleted.len() > limit {
@@ -64,7 +65,8 @@ pub(super) async fn foresee(
     answer
 }
 
-/// Returns true for what somebody should say yes to: something that is there goes, or is made anew. A Job
+/// Returns true for what somebody should say yes to: something that is there goes, or is made anew. A rollback
+/// that changes anything is asked about as well. A Job
 /// that runs again is not asked about: its `wesago/rerun` says when it does.
 fn asks(forecast: &Forecast) -> bool {
     forecast.objects.iter().any(|object| match object.prospect {

@@ -25,7 +25,7 @@ const TURNS: u32 = 64;
 /// The commands that write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    Deploy { skip_preflight: bool },
+    Deploy { skip_preflight: bool, is_rollback: bool },
     Teardown,
 }
 
@@ -33,7 +33,8 @@ impl Command {
     /// Returns the command as it is typed.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Deploy { .. } => "deploy",
+            Self::Deploy { is_rollback: false, .. } => "deploy",
+            Self::Deploy { is_rollback: true, .. } => "rollback",
             Self::Teardown => "teardown",
         }
     }
@@ -57,7 +58,7 @@ impl Engine {
     {
         emitter.emit(self.run_started(command.name(), plan));
         let mut run = Run::new(self, cancels);
-        run.is_checked = command != Command::Deploy { skip_preflight: false };
+        run.is_checked = !matches!(command, Command::Deploy { skip_preflight: false, .. });
         let result = self.locked(command, plan, wait_lock, &mut run, emitter, body).await;
         let notes = plan.notes().filter(|_| command != Command::Teardown);
         conclude(emitter, result, notes)

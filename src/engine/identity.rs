@@ -1,4 +1,6 @@
-//! Who a run is: for its first event, and for the lock.
+//! Who a run is: for its first event, for the lock, and for the history.
+
+use crate::history::Origin;
 
 /// What a run is told about itself, for its first event.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct RunIdentity {
     pub again: String,
     /// Who holds the lock meanwhile.
     pub holder: Holder,
+    /// Who deploys what, for the history.
+    pub origin: Origin,
 }
 
 /// Who holds a plan's lock.

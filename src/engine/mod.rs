@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! deploy:    lock ▶ session ▶ preflight ▶ foresee ▶ inventory, secrets ▶ the loop over the DAG ▶ inventory ▶ prune
+//!            ▶ history
+//! rollback:  a revision ▶ deploy of its plan
 //! teardown:  lock ▶ session ▶ the DAG turned round: delete, wait until gone ▶ inventory
 //! status:    session ▶ assess
 //! diff:      session ▶ dry runs of what is not proven equal
@@ -25,6 +27,7 @@ mod followers;
 mod foresee;
 mod frame;
 mod gone;
+mod history;
 mod home;
 mod identity;
 mod lock;
@@ -59,6 +62,7 @@ pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;
 pub use foresee::{Confirm, MAX_DELETIONS};
+pub use history::Chosen;
 pub use identity::{Holder, Life, RunIdentity};
 pub use lock::{Interruption, LockState};
 pub use logs::{LogTold, LogsWanted};
@@ -122,11 +126,12 @@ impl Engine {
                 Some(beginning) => self.go_through(plan, options, beginning, run, emitter).await,
                 None => Ok(run.stopped()),
             };
-        let command = Command::Deploy { skip_preflight: options.skip_preflight };
+        let (skip_preflight, is_rollback) = (options.skip_preflight, options.rollback.is_some());
+        let command = Command::Deploy { skip_preflight, is_rollback };
         self.under_lock(command, plan, options.wait_lock, cancels, emitter, body).await
     }
 
-    /// Goes through the DAG, saves what was written, and prunes what has left the plan.
+    /// Goes through the DAG, saves what was written, prunes what has left the plan, and keeps a revision.
     async fn go_through(
         &self,
         plan: &Plan,
@@ -155,16 +160,19 @@ impl Engine {
             // to prove.
             run.finally(session.save_inventory(&run.closing_tools()), emitter).await?;
         }
-        match (overall(plan, &outcome.verdicts, outcome.cancelled), run.cancelled()) {
-            (Verdict::Succeeded, None) => removal::prune(plan, options, &mut session, run, emitter).await,
-            (Verdict::Succeeded, Some(reason)) if removal::is_due(plan, &session) => Ok(match reason {
+        let verdict = match (overall(plan, &outcome.verdicts, outcome.cancelled), run.cancelled()) {
+            (Verdict::Succeeded, None) => removal::prune(plan, options, &mut session, run, emitter).await?,
+            (Verdict::Succeeded, Some(reason)) if removal::is_due(plan, &session) => match reason {
                 CancelReason::Deadline => {
                     Verdict::TimedOut { waiting_for: vec!["the prune: not begun".to_owned()] }
                 }
                 _ => Verdict::Cancelled,
-            }),
-            (verdict, _) => Ok(verdict),
-        }
+            },
+            (verdict, _) => verdict,
+        };
+        // On the heap: a run holds it from its first moment on, and needs it once, at the end.
+        Box::pin(self.keep_revision(plan, options, &session, &verdict, run, emitter)).await?;
+        Ok(verdict)
     }
 
     /// Returns what a teardown would do. Writes nothing.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Confirm;
+use crate::history::Revision;
 use crate::object::ObjectRef;
 use crate::plan::Plan;
 
@@ -28,6 +29,8 @@ pub struct DeployOptions {
     pub take: Vec<TakenField>,
     /// Objects that may be deleted and made anew where that costs something.
     pub recreate: Vec<ObjectName>,
+    /// The revision whose plan this is: Jobs that have run since are not run backwards.
+    pub rollback: Option<Revision>,
 }
 
 /// How a teardown is to go about its work.

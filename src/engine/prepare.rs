@@ -7,7 +7,7 @@ use super::autoscaling;
 use super::conflict::{Terms, owns_replicas_alone};
 use super::options::DeployOptions;
 use super::session::Session;
-use super::tasks::{Manner, manner};
+use super::tasks::{Manner, has_run_for_good, manner};
 use crate::compose::{Contents as SecretContents, fold_secrets};
 use crate::inventory::PART_OF;
 use crate::object::{Object, ObjectRef};
@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub terms: Terms,
     /// The fields of the plan that are not sent, and to whom each is left.
     pub left: Vec<(String, String)>,
+    /// It is a Job that has run with another content than a rollback brings back, and does not run again.
+    pub spared: bool,
 }
 
 /// What is to be done with one object.
@@ -114,8 +116,13 @@ pub(super) fn prepare(
         let left = live.as_ref().map(|live| terms.leave_to_others(&mut wanted, live)).unwrap_or_default();
         let manner = manner(&wanted, live.as_ref());
         let proven = live.as_ref().is_some_and(|live| session.inventory.proves_unchanged(&wanted, live));
-        let todo = if proven && manner == Manner::Apply { Todo::Nothing } else { Todo::Write(manner) };
-        Prepared { wanted, live, todo, terms, left }
+        let spared = basis.options.rollback.is_some() && !proven && has_run_for_good(&wanted, live.as_ref());
+        let todo = match manner {
+            _ if spared => Todo::Write(Manner::Leave),
+            Manner::Apply if proven => Todo::Nothing,
+            manner => Todo::Write(manner),
+        };
+        Prepared { wanted, live, todo, terms, left, spared }
     };
     plan.stages().iter().map(|stage| stage.objects.iter().map(one).collect()).collect()
 }

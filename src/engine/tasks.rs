@@ -14,6 +14,9 @@ use crate::plan::HttpCheck;
 /// The annotation that says when a completed Job runs again.
 pub(super) const RERUN: &str = "wesago/rerun";
 
+/// The annotation of a Job that a rollback may run again, such as one that copies files: `run`.
+const ON_ROLLBACK: &str = "wesago/rollback";
+
 /// How an object is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -55,6 +58,16 @@ pub(super) fn manner(wanted: &Object, live: Option<&Object>) -> Manner {
         // Job is made anew. The inventory may be older than the Job, when a run was killed in between.
         _ => Manner::Apply,
     }
+}
+
+/// Returns true for a Job that has completed and that a rollback must not run with the content of before: what
+/// a migration did is not undone by the migration of an older version. One that says so is run all the same.
+pub(super) fn has_run_for_good(wanted: &Object, live: Option<&Object>) -> bool {
+    let may_run = wanted.annotation(ON_ROLLBACK) == Some("run") || wanted.annotation(RERUN) == Some("always");
+    wanted.kind() == "Job"
+        && wanted.group() == "batch"
+        && !may_run
+        && live.is_some_and(|live| has_condition(live, "Complete"))
 }
 
 fn has_condition(object: &Object, kind: &str) -> bool {

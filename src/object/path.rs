@@ -3,10 +3,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 /// A path that has been read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct FieldPath {
     text: String,
     steps: Vec<Step>,
@@ -23,7 +25,8 @@ enum Step {
 }
 
 /// Why a text is no path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct NotAPath {
     /// Where in the text, in bytes.
     pub at: usize,
@@ -80,6 +83,20 @@ fn is_text(value: &Value, text: &str) -> bool {
         Value::Number(has) => text.parse::<Number>().is_ok_and(|number| number == *has),
         Value::Bool(has) => text.parse().is_ok_and(|value: bool| value == *has),
         Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+impl TryFrom<String> for FieldPath {
+    type Error = NotAPath;
+
+    fn try_from(text: String) -> Result<Self, NotAPath> {
+        Self::parse(&text)
+    }
+}
+
+impl From<FieldPath> for String {
+    fn from(path: FieldPath) -> Self {
+        path.text
     }
 }
 

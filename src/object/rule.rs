@@ -1,12 +1,13 @@
 //! What a plan says of a kind: which values in an object make it current, failed, or still on its way.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::condition::{Condition, one_line};
 use super::{FieldPath, Object};
 
 /// A plan's own rule for a kind. Of each list all tests must hold; an empty one never does.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// Asked first: it is on its way.
     pub in_progress: Vec<Test>,
@@ -17,7 +18,7 @@ pub struct Rule {
 }
 
 /// One question to an object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test {
     /// Where to look.
     pub path: FieldPath,
@@ -26,7 +27,8 @@ pub struct Test {
 }
 
 /// What must be at a path.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Wanted {
     /// Anything (true), or nothing: no field, or null.
     Exists(bool),

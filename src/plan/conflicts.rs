@@ -1,9 +1,12 @@
 //! Fields that others own, too: what the plan says about each. Pure.
 
+use serde::{Deserialize, Serialize};
+
 use crate::object::ObjectRef;
 
 /// What is done about a field that somebody else owns with another value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConflictPolicy {
     /// It is left to them: the plan's value is not sent as long as they own it.
     Yield,
@@ -14,7 +17,7 @@ pub enum ConflictPolicy {
 }
 
 /// A policy for one field, or a part of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConflictRule {
     /// The object.
     pub target: ObjectRef,

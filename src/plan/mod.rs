@@ -162,7 +162,7 @@ pub struct HttpCheck {
 }
 
 /// A Secret whose values are made once, in the cluster, and kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretSpec {
     /// The Secret's name.
     pub name: String,
@@ -171,7 +171,7 @@ pub struct SecretSpec {
 }
 
 /// One key of a [`SecretSpec`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretKey {
     /// The key.
     pub key: String,
@@ -180,7 +180,8 @@ pub struct SecretKey {
 }
 
 /// Where a secret value can come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SecretSource {
     /// An environment variable of the one who deploys.
     Env(String),

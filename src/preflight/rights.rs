@@ -112,6 +112,9 @@ fn told(
     if level == Level::Warning && !unborn {
         what.push_str(match resource {
             "pods" | "events" | "pods/log" => ": less can be told about pods that do not become ready",
+            "secrets" => {
+                ": no revision of the deploy can be kept, and `wesago rollback` has none to bring back"
+            }
             "jobs" if missing.verbs.contains("delete") => {
                 ": a Job that failed or has changed cannot be run again"
             }
@@ -185,10 +188,16 @@ fn of_object<'a>(plan: &'a Plan, facts: &Facts, object: &'a Object, rights: &mut
     }));
 }
 
-/// Adds what the program itself needs: its lock, its inventory, the generated Secrets, the namespace.
+/// Adds what the program itself needs: its lock, its inventory, the generated Secrets, its history, the
+/// namespace.
 fn own<'a>(plan: &'a Plan, facts: &Facts, rights: &mut Vec<Right<'a>>) {
     let parent = Inventory::parent_name(plan.name());
     let home = Some(plan.namespace());
+    // The names of revisions count up.
+    for verb in ["list", "create", "delete"] {
+        let (resource, level) = ("secrets".to_owned(), Level::Warning);
+        rights.push(Right { namespace: home, group: "", resource, verb, name: None, level, object: None });
+    }
     let mut add = |namespace, group, resource: &str, verb, name: Option<&str>| {
         let (resource, name) = (resource.to_owned(), name.map(str::to_owned));
         rights.push(Right { namespace, group, resource, verb, name, level: Level::Error, object: None });

@@ -41,8 +41,8 @@ pub use summary::{NextSteps, summary};
 pub use terminal::{Size, Terminal};
 pub use view::{ObjectView, RunView, StageState, StageView};
 pub(crate) use words::{
-    age, count, cut, duration, interruption as interruption_words, padded, readiness as readiness_words,
-    width,
+    age, changes as changes_words, count, cut, duration, interruption as interruption_words, padded,
+    readiness as readiness_words, width,
 };
 
 use crate::clock::Clock;

@@ -194,6 +194,7 @@ pub(super) fn told<'a>(event: &'a EventKind, view: &RunView) -> Option<(Option<&
         EventKind::StageFinished { stage, verdict, took_ms } => {
             (Some(stage), stage_end(stage, verdict, *took_ms, view))
         }
+        EventKind::RevisionKept { number, rollback_to } => (None, words::kept(*number, *rollback_to)),
         EventKind::CancelBegan { reason: CancelReason::SecondInterrupt } => {
             (None, "interrupted twice: stops at once, whatever is in flight".to_owned())
         }

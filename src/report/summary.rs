@@ -36,6 +36,7 @@ pub fn summary(view: &RunView, next: &NextSteps) -> String {
         let lines = warnings.map(|warning| format!("{} {warning}", Ink::Notice.paint("warning:")));
         parts.push(lines.collect::<Vec<_>>().join("\n"));
     }
+    parts.extend(view.revision.map(|(number, rollback_to)| words::kept(number, rollback_to)));
     parts.extend(what_next(view, &finished.verdict, next));
     parts.extend(finished.notes.as_ref().map(|notes| notes.trim_end().to_owned()));
     parts.retain(|part| !part.is_empty());
@@ -78,7 +79,11 @@ pub(super) fn headline(view: &RunView, verdict: &Verdict) -> String {
             Ink::Good.paint(&line)
         }
         Verdict::Succeeded => {
-            let word = if command == "teardown" { "removed" } else { "deployed" };
+            let word = match command {
+                "teardown" => "removed",
+                "rollback" => "rolled back",
+                _ => "deployed",
+            };
             format!("{} in {took}: {done}", Ink::Good.paint(&format!("{plan} {word}")))
         }
         Verdict::Failed { .. } | Verdict::Skipped { .. } => {

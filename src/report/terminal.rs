@@ -291,7 +291,7 @@ fn waits_for(view: &RunView, stage: &StageView) -> String {
         .collect();
     match (view.command(), open.is_empty()) {
         // A teardown waits the other way round; the needs say nothing about it.
-        ("deploy", false) => format!("waits for {}", open.join(", ")),
+        ("deploy" | "rollback", false) => format!("waits for {}", open.join(", ")),
         _ => "waits".to_owned(),
     }
 }

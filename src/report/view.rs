@@ -31,6 +31,8 @@ pub struct RunView {
     pub trouble: Option<String>,
     /// Whose lock was waited for last.
     pub awaited: Option<LockAwaited>,
+    /// Its number in the history, and the revision it brought back.
+    pub revision: Option<(u32, Option<u32>)>,
     /// Why nothing new starts any more: the strongest reason told.
     pub cancel: Option<CancelReason>,
     /// How it ended; `None` before the last event.
@@ -145,6 +147,7 @@ impl RunView {
                 stage.state = StageState::Settled(verdict.clone());
                 stage.took_ms = *took_ms;
             }),
+            EventKind::RevisionKept { number, rollback_to } => self.revision = Some((*number, *rollback_to)),
             EventKind::CancelBegan { reason } => self.cancel = self.cancel.max(Some(*reason)),
             EventKind::RunFinished(finished) => self.finished = Some(finished.clone()),
             // Lines of logs are many, and change nothing of what the run is.

@@ -52,6 +52,14 @@ pub(crate) fn interruption(run: &str, command: &str, stages: &[StageId], seconds
     format!("run {run} ({command}) was interrupted{place} {} ago", age(seconds_ago))
 }
 
+/// Returns under which number a deploy is in the history.
+pub(crate) fn kept(number: u32, rollback_to: Option<u32>) -> String {
+    match rollback_to {
+        Some(target) => format!("kept as revision {number}, a rollback to {target}"),
+        None => format!("kept as revision {number}"),
+    }
+}
+
 /// Returns `1 stage`, `2 stages`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }

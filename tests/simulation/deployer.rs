@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wesago::clock::Clock;
@@ -20,6 +21,7 @@ use wesago::engine::{
 };
 use wesago::entropy::Entropy;
 use wesago::event::{CancelReason, Event, EventKind, Verdict};
+use wesago::history::Origin;
 use wesago::journal::{Journal as Record, Sink};
 use wesago::plan::{Plan, SecretSource};
 use wesago::report::{Fanout, Reporter, RunView};
@@ -173,7 +175,7 @@ impl World {
     /// Runs the program once.
     pub(crate) async fn run(&mut self, command: Command, plan: &Plan, fate: Fate) -> Run {
         let connection = self.begin(command, &fate, 1);
-        let (ending, record) = Box::pin(drive(self, &connection, command, plan, &fate)).await;
+        let (ending, record) = driven(self, &connection, command, plan, &fate).await;
         self.end(Run { id: connection.run, command, plan: plan.clone(), fate, ending, record })
     }
 
@@ -181,8 +183,8 @@ impl World {
     pub(crate) async fn race(&mut self, plan: &Plan, fates: [Fate; 2]) {
         let [left, right] = [1, 2].map(|next| self.begin(Command::Deploy, &fates[next - 1], next));
         let endings = futures::future::join(
-            Box::pin(drive(self, &left, Command::Deploy, plan, &fates[0])),
-            Box::pin(drive(self, &right, Command::Deploy, plan, &fates[1])),
+            driven(self, &left, Command::Deploy, plan, &fates[0]),
+            driven(self, &right, Command::Deploy, plan, &fates[1]),
         );
         let (first, second) = endings.await;
         let [left_fate, right_fate] = fates;
@@ -288,6 +290,18 @@ async fn with_a_stop<T>(
     work.await
 }
 
+/// Returns the future of a run. It is large, and made here so that it lies on the heap from the start: the stack
+/// of a test is small.
+fn driven<'a>(
+    world: &'a World,
+    connection: &'a Connection,
+    command: Command,
+    plan: &'a Plan,
+    fate: &'a Fate,
+) -> LocalBoxFuture<'a, (Ending, Vec<u8>)> {
+    drive(world, connection, command, plan, fate).boxed_local()
+}
+
 /// Runs the program to its end and returns that, with what its journal holds.
 async fn drive(
     world: &World,
@@ -308,6 +322,7 @@ async fn drive(
         server: "memory".into(),
         again: String::new(),
         holder: holder(id),
+        origin: Origin::default(),
     };
     let cluster = Cluster::new(kube::Client::new(connection.clone(), "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);

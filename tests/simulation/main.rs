@@ -32,6 +32,8 @@ mod foresight;
 #[cfg(test)]
 mod hands;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod home;
 #[cfg(test)]
 mod journal;

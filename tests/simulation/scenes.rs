@@ -20,7 +20,7 @@ use crate::stories::on_paused_clock;
 use crate::world::World;
 
 /// A world in which nothing happens but what the scene says. The seed is one whose namespace is not there.
-fn scene(play: impl AsyncFnOnce(&mut World)) {
+pub(crate) fn scene(play: impl AsyncFnOnce(&mut World)) {
     on_paused_clock(async {
         let mut world = World::new(3);
         play(&mut world).await;
@@ -33,7 +33,7 @@ fn object(value: Value) -> Object {
     Object::new(value).unwrap()
 }
 
-fn map(name: &str, data: &Value) -> Object {
+pub(crate) fn map(name: &str, data: &Value) -> Object {
     object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}))
 }
 
@@ -58,15 +58,16 @@ fn scaler() -> Object {
     }))
 }
 
-fn plan(objects: &[Object]) -> Plan {
+pub(crate) fn plan(objects: &[Object]) -> Plan {
     let id = StageId::new("all").unwrap();
     let (objects, deadline) = (objects.to_vec(), Duration::from_secs(600));
     Plan::new(PLAN, NAMESPACE, vec![Stage { id, needs: vec![], objects, deadline, checks: vec![] }]).unwrap()
 }
 
-fn key(kind: &str, name: &str) -> Key {
+pub(crate) fn key(kind: &str, name: &str) -> Key {
     let group = match kind {
         "Deployment" | "StatefulSet" => "apps",
+        "Job" => "batch",
         "HorizontalPodAutoscaler" => "autoscaling",
         _ => "",
     };
@@ -74,11 +75,11 @@ fn key(kind: &str, name: &str) -> Key {
 }
 
 impl World {
-    async fn deploy(&mut self, plan: &Plan, options: DeployOptions) -> Run {
+    pub(crate) async fn deploy(&mut self, plan: &Plan, options: DeployOptions) -> Run {
         self.run(Command::Deploy, plan, Fate { options, ..Fate::default() }).await
     }
 
-    fn object(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn object(&self, key: &Key) -> Option<Arc<Value>> {
         self.server.store().objects.get(key).map(|stored| Arc::clone(&stored.rendered))
     }
 
@@ -91,7 +92,7 @@ impl World {
         store.update(&Writer { agent: "somebody", manager }, &kind, key, object).unwrap();
     }
 
-    fn make(&self, manager: &str, object: &Object) {
+    pub(crate) fn make(&self, manager: &str, object: &Object) {
         let mut store = self.server.store();
         let key = key(object.kind(), object.name());
         let kind = store.kind_of(&key);
@@ -107,7 +108,7 @@ impl World {
     }
 
     /// Returns what a run changed, or tried to, the lock aside.
-    fn writes(&self, run: &Run) -> Vec<Request> {
+    pub(crate) fn writes(&self, run: &Run) -> Vec<Request> {
         let entries = self.journal.entries();
         let sent = entries.iter().filter_map(|entry| match &entry.what {
             What::Sent { run: by, request, .. } if *by == run.id => Some((**request).clone()),
@@ -116,7 +117,7 @@ impl World {
         sent.filter(|request| request.method != Method::GET && !request.path.contains("/leases")).collect()
     }
 
-    fn warnings(&self, run: &Run) -> Vec<String> {
+    pub(crate) fn warnings(&self, run: &Run) -> Vec<String> {
         let entries = self.journal.entries();
         let told = entries.iter().filter_map(|entry| match &entry.what {
             What::Told { run: by, event } if *by == run.id => match &event.event {
@@ -138,7 +139,7 @@ fn failed(run: &Run) -> String {
 }
 
 #[track_caller]
-fn succeeded(run: &Run) {
+pub(crate) fn succeeded(run: &Run) {
     assert!(run.ending.is_success(), "{:?}", run.ending);
 }
 

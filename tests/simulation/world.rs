@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
@@ -12,13 +14,16 @@ use crate::controllers::{Controllers, Temper};
 use crate::deployer::{Command, Death, Fate, Run};
 use crate::foresight::Foresight;
 use crate::hands::Hands;
-use crate::journal::Journal;
+use crate::journal::{Journal, RunId};
 use crate::plans::{Application, NAMESPACE};
 use crate::random::Random;
 use crate::weather::Weather;
+use wesago::engine::{Chosen, DeployOptions};
 use wesago::event::CancelReason;
 use wesago::plan::Plan;
 
+/// The number of a reading of the history, which is no run.
+const HISTORY: RunId = 910_000;
 /// When every world begins.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 /// How long faults last in one stormy phase.
@@ -191,6 +196,9 @@ impl World {
             }
             self.converge(&mut application).await;
         }
+        if self.random.fork("rollback").chance(400) {
+            self.roll_back(application.plan()).await;
+        }
         if self.random.chance(600) {
             let plan = application.plan();
             let delete_data = self.random.chance(500);
@@ -202,6 +210,42 @@ impl World {
             self.settle().await;
             self.run(command, &plan, Fate::default()).await;
         }
+    }
+
+    /// Rolls back to one of the good revisions, under faults a few times, then in peace, then once more.
+    /// A future of its own: the one of a whole story is large enough for a test's stack.
+    fn roll_back(&mut self, present: Plan) -> LocalBoxFuture<'_, ()> {
+        async move { self.roll_back_from(&present).await }.boxed_local()
+    }
+
+    async fn roll_back_from(&mut self, present: &Plan) {
+        // What is drawn here changes nothing of what comes after.
+        let random = self.random.clone();
+        self.random = random.fork("rolling back");
+        let engine = self.engine(HISTORY, Weather::default());
+        let revisions = Box::pin(engine.history(present)).await.unwrap();
+        let good: Vec<u32> = revisions
+            .iter()
+            .filter(|revision| revision.verdict.is_success())
+            .map(|revision| revision.number)
+            .collect();
+        if !good.is_empty() {
+            let number = *self.random.pick(&good);
+            let chosen = Box::pin(engine.revision(present, Some(number))).await;
+            let Chosen { revision, plan } = chosen.unwrap();
+            let options = DeployOptions { rollback: Some(revision), ..DeployOptions::default() };
+            for _ in 0..self.random.between(0, 2) {
+                let fate = Fate { options: options.clone(), ..self.fate() };
+                self.run(Command::Deploy, &plan, fate).await;
+            }
+            for _ in 0..2 {
+                self.settle().await;
+                let fate = Fate { options: options.clone(), ..Fate::default() };
+                self.run(Command::Deploy, &plan, fate).await;
+            }
+            self.settle().await;
+        }
+        self.random = random;
     }
 
     /// Lives through one deploy with this fate, and then through a deploy in peace and a repeated one.

@@ -2,6 +2,7 @@
 //! kubeconfig enter the program here, once, as values. Nothing below reads any of them itself.
 
 mod files;
+mod git;
 mod journals;
 mod kubeconfig;
 mod process;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 pub(super) use files::{BuiltInFiles, DiskFiles, exists};
 pub(super) use journals::{Contents, JournalFile, Journals, Kept, read_journal, write_file};
 pub(super) use kubeconfig::{Connection, IN_CLUSTER, connect, current_context};
-pub(super) use process::{hangups_are_ignored, holder};
+pub(super) use process::{hangups_are_ignored, holder, origin};
 pub(super) use secrets::ProcessSecrets;
 
 use crate::clock::Clock;

@@ -1,17 +1,35 @@
-//! Who this process is, for the lock: a name for people, and a mark that tells it from every other process
+//! Who this process is, for the lock and the history: a name for people, and a mark that tells it from every other process
 //! anywhere, so that a deploy that was killed need not be waited for.
 
 use std::path::Path;
 
+use super::git::commit_of;
 use super::variable;
 use crate::engine::{Holder, Life};
+use crate::history::Origin;
+
+/// Returns who runs this process, and where.
+fn user_and_host() -> String {
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+    let host = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "somewhere".to_owned());
+    format!("{user}@{host}")
+}
+
+/// Returns where a plan comes from; `file` is `None` for a built-in one.
+pub(crate) fn origin(file: Option<&str>) -> Origin {
+    let file = file.map(Path::new);
+    let whole = |file: &Path| std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    Origin {
+        by: user_and_host(),
+        from: file.map_or_else(|| "built in".to_owned(), |file| whole(file).display().to_string()),
+        commit: file.and_then(commit_of),
+    }
+}
 
 /// Returns this process as the holder of a lock.
 pub(crate) fn holder(run: &str) -> Holder {
-    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
-    let host = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "somewhere".to_owned());
     let pid = std::process::id();
-    let identity = format!("{user}@{host}/{pid}/{run}");
+    let identity = format!("{}/{pid}/{run}", user_and_host());
     let process = world().zip(stat(pid)).map(|(world, stat)| format!("{world}/{pid}/{}", stat.began));
     let process = process.unwrap_or_default();
     Holder { identity, process, life_of }

@@ -61,6 +61,7 @@ impl Deploy<'_, '_> {
             }
         };
         self.refusals.remove(&(stage, object.clone()));
+        let spared = prepared.spared;
         let left = prepared.left.iter().map(|(field, owner)| format!("{field} is left to {owner}"));
         let warned = self.warnings.news(&object, written.warnings);
         let told = left.chain(notes).map(|told| format!("{object}: {told}")).chain(warned);
@@ -68,6 +69,8 @@ impl Deploy<'_, '_> {
             self.emitter.emit(EventKind::Warned { message });
         }
         match Inventory::record_of(&sent, &written.object) {
+            // It is as it was, and that is remembered.
+            _ if spared => {}
             Some(record) if self.session.inventory.record(&object) == Some(&record) => {}
             Some(record) => {
                 self.session.inventory.remember(object.clone(), record);

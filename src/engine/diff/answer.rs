@@ -15,6 +15,8 @@ use crate::object::{Change, Object};
 pub(super) enum Outlook {
     /// Nothing would change.
     Unchanged,
+    /// A rollback would leave it alone: it is a Job that has run since.
+    Spared,
     /// It would be done.
     Done {
         /// What.

@@ -3,7 +3,7 @@
 
 use super::reckon::reckoned;
 use super::rolls::{ChangedKeys, replaces_pods, template_reasons};
-use super::{tell_left, tell_secrets, why_again};
+use super::{SPARED, tell_left, tell_secrets, why_again};
 use crate::compose::{CONFIG_ANNOTATION, SourceKind};
 use crate::difference::Mask;
 use crate::engine::prepare::{Prepared, Todo};
@@ -60,6 +60,9 @@ fn one(
     let wanted = &prepared.wanted;
     let object = wanted.reference();
     let told = |prospect| ObjectForecast::new(Some(stage.clone()), object.clone(), prospect);
+    if prepared.spared {
+        return Some(ObjectForecast { why: vec![SPARED.to_owned()], ..told(Prospect::Keep) });
+    }
     let (manner, live) = match (prepared.todo, &prepared.live) {
         (Todo::Nothing | Todo::Write(Manner::Leave), _) => return None,
         (Todo::Write(_), None) => return Some(told(Prospect::Create)),

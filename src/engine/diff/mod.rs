@@ -31,6 +31,9 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use reckon::reckoned;
 use rolls::{ChangedKeys, replaces_pods, template_reasons};
 
+/// Why a Job stays as it is in a rollback.
+const SPARED: &str = "it has run since: what it did stays, and a rollback does not run it again";
+
 /// A look at one object of the plan.
 struct Look {
     stage: StageId,
@@ -113,6 +116,7 @@ async fn look(
         warnings: Vec::new(),
     };
     match prepared.todo {
+        _ if prepared.spared => return Ok(known(Outlook::Spared)),
         Todo::Nothing | Todo::Write(Manner::Leave) => return Ok(known(Outlook::Unchanged)),
         Todo::Write(Manner::Recreate) if prepared.live.is_some() => {
             let why = Some(why_again(&wanted).to_owned());
@@ -227,7 +231,7 @@ fn tell_looks(forecast: &mut Forecast, looks: &[Look], secrets: &Secrets, mask: 
 fn difference(look: &Look) -> Vec<FieldChange> {
     let Some(live) = &look.live else { return Vec::new() };
     match &look.outlook {
-        Outlook::Unchanged => Vec::new(),
+        Outlook::Unchanged | Outlook::Spared => Vec::new(),
         Outlook::Done { after: Some(after), .. } => changes(&desired(live.value()), &desired(after)),
         _ => reckoned(&look.wanted, live),
     }
@@ -242,6 +246,7 @@ fn tell(look: &Look, difference: &[FieldChange], keys: &ChangedKeys, mask: &Mask
         Outlook::Done { prospect, why, .. } => {
             (*prospect, Certainty::Verified, why.iter().cloned().collect::<Vec<_>>())
         }
+        Outlook::Spared => (Prospect::Keep, Certainty::Verified, vec![SPARED.to_owned()]),
         Outlook::Unverified { why } => (there, Certainty::Unverified { why: why.clone() }, Vec::new()),
         Outlook::Refused { message } => (Prospect::Fail, Certainty::Verified, vec![message.clone()]),
     };

@@ -61,6 +61,11 @@ pub enum Keep {
     },
     /// It carries our label, but we never wrote it.
     NeverWritten,
+    /// It is the newest revision of the plan.
+    History {
+        /// How many there are.
+        count: usize,
+    },
 }
 
 impl Keep {
@@ -83,13 +88,19 @@ impl Keep {
                 format!("{count} objects of its kind would go with it; remove those first")
             }
             Self::Controlled { by } => format!("{by} made it and decides about it"),
+            Self::History { count: 1 } => "kept for `wesago rollback`; --delete-data removes it".to_owned(),
+            Self::History { count } => {
+                format!(
+                    "the newest of {count} revisions kept for `wesago rollback`; --delete-data removes them"
+                )
+            }
             Self::NeverWritten => "it carries the plan's label, but wesago never wrote it".to_owned(),
         }
     }
 
     /// Returns true when the object stays a member of the plan: a later removal asks again.
     pub(super) fn is_member(&self) -> bool {
-        !matches!(self, Self::Controlled { .. } | Self::NeverWritten)
+        !matches!(self, Self::Controlled { .. } | Self::NeverWritten | Self::History { .. })
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Removal {
     order: Vec<usize>,
     /// Members that are no longer there: nothing is left to do but to forget them.
     gone: Vec<ObjectRef>,
+    /// Data goes, too.
+    delete_data: bool,
 }
 
 impl Removal {

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Facts, Fate, Group, Removal, fate, fate_of_labelled, instances, is_ours, kept_claims, victim,
-    volume_claims,
+    Facts, Fate, Group, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, kept_claims,
+    victim, volume_claims,
 };
 use crate::cluster::Propagation;
 use crate::engine::EngineError;
+use crate::engine::history;
 use crate::engine::retry::Tools;
 use crate::engine::session::{self, Session, ask, namespace_ref, resource};
+use crate::history::Found;
 use crate::object::{Object, ObjectRef, Uid};
 use crate::plan::{Plan, StageIdx};
 
@@ -49,8 +51,31 @@ pub(in crate::engine) async fn work_out(
             groups[beside].victims.extend(victim(session, &live, fate(&live, &facts))?);
         }
     }
+    groups[beside].victims.extend(revisions(tools, session, plan, delete_data).await?);
     let order = plan.order().iter().rev().map(|stage| stage.0).chain([beside]).collect();
-    Ok(Removal { groups, order, gone: Vec::new() })
+    Ok(Removal { groups, order, gone: Vec::new(), delete_data })
+}
+
+/// Returns the plan's revisions: they go with the data, else the newest stands for all that stay.
+async fn revisions(
+    tools: &Tools,
+    session: &Session,
+    plan: &Plan,
+    delete_data: bool,
+) -> Result<Vec<Victim>, EngineError> {
+    let found = match history::list(tools, &session.catalog, plan).await {
+        // What we may not see stays.
+        Err(EngineError::Request { error, .. }) if error.is_forbidden() && !delete_data => Vec::new(),
+        answer => answer?,
+    };
+    let count = found.len();
+    let shown = if delete_data { 0 } else { count.saturating_sub(1) };
+    let victim = |found: Found| {
+        let resource = resource(&session.catalog, &found.object.group_kind())?.clone();
+        let fate = if delete_data { Fate::Goes } else { Fate::Stays(Keep::History { count }) };
+        Ok(Victim { object: found.object, uid: found.uid, resource, fate })
+    };
+    found.into_iter().skip(shown).map(victim).collect()
 }
 
 /// Returns an empty group per stage, and one for what belongs to none: it waits for all of them, since it
@@ -99,11 +124,16 @@ pub(in crate::engine) async fn close(
 ) -> Result<Vec<ObjectRef>, EngineError> {
     let scopes = session::scopes(&session.catalog, plan, &session.inventory);
     let listings = session::list_all(tools, &scopes).await?;
-    let present: BTreeMap<ObjectRef, Option<Uid>> = listings
+    let mut present: BTreeMap<ObjectRef, Option<Uid>> = listings
         .into_iter()
         .flat_map(|listing| listing.objects)
         .map(|object| (object.reference(), object.uid()))
         .collect();
+    // The proof that nothing is left is about the history, too, where that was to go.
+    if removal.delete_data {
+        let revisions = history::list(tools, &session.catalog, plan).await?;
+        present.extend(revisions.into_iter().map(|found| (found.object, Some(found.uid))));
+    }
     let members: Vec<ObjectRef> = session.inventory.members().map(|(member, _)| member.clone()).collect();
     for member in members.iter().filter(|member| !present.contains_key(*member)) {
         session.inventory.forget(member);

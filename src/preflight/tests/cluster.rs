@@ -94,6 +94,9 @@ fn rights_that_are_missing() {
     error[rights]: this user may not get services/proxy in namespace `shop`
       = help: bind a Role with apiGroups: [""], resources: [services/proxy], verbs: [get]
 
+    warning[rights]: this user may not create, delete, list secrets in namespace `shop`: no revision of the deploy can be kept, and `wesago rollback` has none to bring back
+      = help: bind a Role with apiGroups: [""], resources: [secrets], verbs: [create, delete, list]
+
     warning[rights]: this user may not get pods/log in namespace `shop`: less can be told about pods that do not become ready
       = help: bind a Role with apiGroups: [""], resources: [pods/log], verbs: [get]
 
@@ -131,6 +134,9 @@ fn rights_in_a_namespace_that_is_still_to_be_made() {
 
     warning[rights]: this user may not create, delete, get, update leases.coordination.k8s.io in namespace `shop`, which is not there yet
       = help: bind a Role with apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create, delete, get, update]
+
+    warning[rights]: this user may not create, delete, list secrets in namespace `shop`, which is not there yet
+      = help: bind a Role with apiGroups: [""], resources: [secrets], verbs: [create, delete, list]
 
     warning[rights]: ConfigMap/a: this user may not create, get, list, patch configmaps in namespace `shop`, which is not there yet
      --> m.yaml:3

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wesago::engine::EngineError;
 use wesago::event::{EventKind, Verdict};
 
+use super::history::is_path;
 use super::{Evidence, is_peaceful, is_undisturbed};
 use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::world::WAITS_FOR;
@@ -121,8 +122,8 @@ fn sequence(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
     }
 }
 
-/// After the first interrupt no stage starts and no further object is written; only the inventory, and
-/// objects whose write had begun.
+/// After the first interrupt no stage starts and no further object is written; only the inventory, the
+/// history, and objects whose write had begun.
 fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
     let began =
         evidence.events(run.id).find(|(_, event)| matches!(event.event, EventKind::CancelBegan { .. }));
@@ -146,7 +147,8 @@ fn cancel(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
             evidence.writes(run.id).any(|(other, earlier)| other < at && earlier.path == request.path);
         // In the instant of the interrupt a request may already be on its way to the wire.
         let same_instant = evidence.entries[later].at == now;
-        if !inventory && !lease && !under_way && !same_instant {
+        let history = is_path(&request.path);
+        if !inventory && !lease && !history && !under_way && !same_instant {
             say(format!("{} {} was sent after the interrupt", request.method, request.path));
         }
     }

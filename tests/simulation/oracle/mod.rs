@@ -3,6 +3,7 @@
 
 mod ends;
 mod foresight;
+mod history;
 mod logs;
 mod order;
 mod ownership;
@@ -73,6 +74,7 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         foresight::check,
         logs::check,
         records::check,
+        history::check,
     ];
     checks.iter().flat_map(|check| check(&evidence)).collect()
 }

@@ -9,6 +9,7 @@ use wesago::engine::EngineError;
 use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::Object;
 
+use super::history::is_revision;
 use super::{Evidence, is_peaceful, key_of, names};
 use crate::api_server::{Commit, Key};
 use crate::deployer::{Command, Death, Ending, Run, holder_name};
@@ -102,7 +103,7 @@ fn foreign(commit: &Commit, say: &mut impl FnMut(String)) {
     let key = &commit.key;
     let made_by_us =
         matches!(key.kind.as_str(), "Namespace" | "PersistentVolumeClaim" | "Lease") || is_parent(key);
-    if !made_by_us && !is_ours(before) {
+    if !made_by_us && !is_ours(before) && !is_revision(before) {
         say(format!("{key} is not ours and was changed"));
     }
     let Some(after) = &commit.after else { return };

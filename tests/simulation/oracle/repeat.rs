@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wesago::event::{EventKind, Verdict};
 use wesago::inventory::PART_OF;
+use wesago::object::Object;
 use wesago::plan::StageIdx;
 
+use super::history::is_revision;
 use super::ownership::{labelled, members};
 use super::preflight::is_preflight;
 use super::truth::holds;
 use super::{Evidence, is_peaceful, key_of};
-use crate::api_server::Key;
+use crate::api_server::{Commit, Key};
 use crate::deployer::{Command, Run};
 use crate::hands::SOMEBODY;
 use crate::plans::NAMESPACE;
@@ -64,6 +66,7 @@ fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
     for (_, wanted) in run.plan.objects() {
         let key = key_of(&wanted.reference());
         match evidence.object_at(&key, version) {
+            Some(_) if is_spared(run, wanted) => {}
             Some(live) if holds(live, wanted.value()) => {}
             Some(live) => broken.push(format!("crash: run {}: {key} is not what was wanted: {live}", run.id)),
             None => broken.push(format!("crash: run {}: {key} is not there", run.id)),
@@ -82,6 +85,11 @@ fn converged(evidence: &Evidence, run: &Run) -> Vec<String> {
         broken.push(format!("crash: run {}: {lost} is in the inventory and not there", run.id));
     }
     broken
+}
+
+/// Returns true for a Job of a rollback, which may stay as another revision has run it.
+pub(super) fn is_spared(run: &Run, wanted: &Object) -> bool {
+    run.fate.options.rollback.is_some() && wanted.kind() == "Job"
 }
 
 /// Returns true for what stays though it is not in the plan: data, a definition whose objects stay, and all
@@ -160,8 +168,8 @@ fn jobs_twice(evidence: &Evidence) -> Vec<String> {
     let mut last_template: BTreeMap<String, String> = BTreeMap::new();
     for commit in evidence.history.iter().filter(|commit| commit.key.kind == "Job") {
         let Some(after) = &commit.after else {
-            if commit.agent == SOMEBODY {
-                // Somebody wanted it to run again, or not at all.
+            if commit.agent == SOMEBODY || has_left(evidence, commit) {
+                // Somebody wanted it to run again, or not at all; or it has left the plan, and may come back.
                 completed.retain(|(job, _), _| *job != commit.key.name);
             }
             continue;
@@ -188,6 +196,13 @@ fn jobs_twice(evidence: &Evidence) -> Vec<String> {
     broken
 }
 
+/// Returns true for the end of an object that was not in the plan of the run that had begun last.
+fn has_left(evidence: &Evidence, commit: &Commit) -> bool {
+    let begun = |run: &&Run| evidence.version_at_start(run.id) < commit.version;
+    let last = evidence.runs.iter().rev().find(begun);
+    last.is_some_and(|run| !run.plan.objects().any(|(_, object)| key_of(&object.reference()) == commit.key))
+}
+
 /// Returns true when a teardown began before a version: from then on Jobs may run again.
 fn torn_down(evidence: &Evidence, version: u64) -> bool {
     let teardowns = evidence.runs.iter().filter(|run| run.command != Command::Deploy);
@@ -204,7 +219,8 @@ fn cleared(evidence: &Evidence, run: &Run, delete_data: bool) -> Vec<String> {
         let labelled = !object["metadata"]["labels"][PART_OF].is_null();
         let is_data = key.kind == "PersistentVolumeClaim" || is_generated(object);
         let claim = key.kind == "PersistentVolumeClaim" && key.namespace == NAMESPACE;
-        if (labelled || claim) && (delete_data || !is_data) {
+        let is_left = (labelled || claim) && (delete_data || !is_data);
+        if is_left || (delete_data && is_revision(object)) {
             broken.push(format!("end: run {}: {key} is left after the teardown", run.id));
         }
     }

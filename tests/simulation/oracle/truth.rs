@@ -7,6 +7,7 @@ use serde_json::Value;
 use wesago::event::EventKind;
 use wesago::plan::Stage;
 
+use super::repeat::is_spared;
 use super::{Evidence, key_of, succeeded};
 use crate::api_server::Key;
 use crate::deployer::{Command, Run};
@@ -47,9 +48,10 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
         let versions = versions(evidence, &key, from, until);
         // From the state on that held our content, the same life of the object, whoever edited it since. There
         // may be several lives: one of an earlier run that somebody deletes, and the one made for it.
+        let spared = is_spared(run, wanted);
         let uid = |version: &Value| version["metadata"]["uid"].clone();
         let held = versions.chunk_by(|one, next| uid(one) == uid(next)).any(|life| {
-            let applied = life.iter().position(|version| holds(version, wanted.value()));
+            let applied = life.iter().position(|version| spared || holds(version, wanted.value()));
             let since = applied.map(|at| &life[at..]).unwrap_or_default();
             since.iter().any(|version| is_ready(evidence, version) && is_up(run, version))
         });

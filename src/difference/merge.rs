@@ -45,6 +45,16 @@ fn put_in(live: &Value, wanted: &Value, path: &mut Path) -> Value {
             }
             Value::Object(result)
         }
+        (Value::Object(live), Value::Object(wanted)) => {
+            let mut result = wanted.clone();
+            // The one default that the server puts into such a mapping (`SetDefaults_ObjectFieldSelector`).
+            if let ("fieldRef", Some(version)) =
+                (path.last_field().unwrap_or_default(), live.get("apiVersion"))
+            {
+                result.entry("apiVersion").or_insert_with(|| version.clone());
+            }
+            Value::Object(result)
+        }
         (Value::Array(live), Value::Array(items)) => match path.list_shape() {
             ListShape::Atomic => wanted.clone(),
             ListShape::Set => {
@@ -52,9 +62,10 @@ fn put_in(live: &Value, wanted: &Value, path: &mut Path) -> Value {
                 live.iter().chain(new).cloned().collect()
             }
             ListShape::Keyed(keys) => {
+                let steps: Option<Vec<Step>> = items.iter().map(|item| Step::to_item(item, keys)).collect();
+                let Some(steps) = steps.filter(|steps| are_different(steps)) else { return wanted.clone() };
                 let mut result = live.clone();
-                for item in items {
-                    let Some(step) = Step::to_item(item, keys) else { return wanted.clone() };
+                for (item, step) in items.iter().zip(steps) {
                     let place = step.place_in(&Value::Array(result.clone()));
                     path.push(step);
                     match place {
@@ -68,6 +79,10 @@ fn put_in(live: &Value, wanted: &Value, path: &mut Path) -> Value {
         },
         _ => wanted.clone(),
     }
+}
+
+fn are_different(steps: &[Step]) -> bool {
+    steps.iter().enumerate().all(|(at, step)| !steps[..at].contains(step))
 }
 
 fn remove(value: &mut Value, steps: &[Step]) {

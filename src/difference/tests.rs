@@ -313,3 +313,24 @@ fn every_copy_of_a_secret_value_is_hidden() {
         "a hash over secret values is one of them"
     );
 }
+
+#[test]
+fn what_the_server_adds_to_an_atomic_mapping_is_no_change() {
+    let with = |reference: Value| json!({"env": [{"name": "A", "valueFrom": {"fieldRef": reference}}]});
+    let live = with(json!({"apiVersion": "v1", "fieldPath": "metadata.name"}));
+    let nothing = FieldSet::default();
+    assert_eq!(merged(&live, &with(json!({"fieldPath": "metadata.name"})), &nothing, &[]), live);
+    let other = with(json!({"fieldPath": "metadata.uid"}));
+    let wanted = with(json!({"apiVersion": "v1", "fieldPath": "metadata.uid"}));
+    assert_eq!(merged(&live, &other, &nothing, &[]), wanted);
+}
+
+#[test]
+fn a_list_with_two_items_of_one_key_is_taken_as_it_is() {
+    // A server refuses it; what is foreseen must be the same each time all the same.
+    let wanted = json!({"containers": [{"name": "a", "image": "a:1"}, {"name": "a", "command": ["b"]}]});
+    let nothing = FieldSet::default();
+    for live in [json!({"containers": "none"}), wanted.clone(), json!({"containers": [{"name": "a"}]})] {
+        assert_eq!(merged(&live, &wanted, &nothing, &[]), wanted);
+    }
+}

@@ -378,6 +378,8 @@ proptest! {
     #[test]
     fn substitution_never_changes_the_structure(value in values_of_json(), evil in ".{0,20}") {
         let text = to_yaml(&json!({ "kept": value, "list": ["${evil}", "x ${evil} y"], "deep": { "er": "${evil}" } }));
+        // Of a key that has one by chance the escape is taken off.
+        prop_assume!(!text.contains("$${"));
         let parsed = parse(&SourceText::new("in.yaml", text), Keys::AsKubectl);
         let mut node = parsed.documents[0].clone();
         let before = shape(&node);

@@ -427,15 +427,21 @@ impl Cluster {
 }
 
 impl Scope {
+    /// Returns the scope of everything of a kind, in a namespace or in all of them.
+    pub fn all(resource: Resource, namespace: Option<&str>) -> Self {
+        let namespace = namespace.filter(|_| resource.namespaced).map(str::to_owned);
+        Self { resource, namespace, labels: None, fields: None, metadata_only: false }
+    }
+
     /// Returns the scope of all objects of a kind that carry our set's label.
     pub fn owned(resource: Resource, namespace: Option<&str>, set: &str, metadata_only: bool) -> Self {
-        Self {
-            namespace: namespace.filter(|_| resource.namespaced).map(str::to_owned),
-            resource,
-            labels: Some(format!("{}={set}", crate::inventory::PART_OF)),
-            fields: None,
-            metadata_only,
-        }
+        let labels = Some(format!("{}={set}", crate::inventory::PART_OF));
+        Self { labels, metadata_only, ..Self::all(resource, namespace) }
+    }
+
+    /// Returns the scope of the one object of a kind that bears a name.
+    pub fn named(resource: Resource, namespace: Option<&str>, name: &str) -> Self {
+        Self { fields: Some(format!("metadata.name={name}")), ..Self::all(resource, namespace) }
     }
 
     fn selectors(&self) -> Vec<(&'static str, &str)> {

@@ -93,7 +93,7 @@ fn questions(session: &Session, plan: &Plan, adopt: &Adopt) -> Vec<(Scope, BTree
     }
     let mut questions = Vec::new();
     for ((resource, namespace), names) in unknown {
-        let scope = Scope { resource, namespace, labels: None, fields: None, metadata_only: true };
+        let scope = Scope { metadata_only: true, ..Scope::all(resource, namespace.as_deref()) };
         if names.len() > ONE_BY_ONE {
             questions.push((scope, names));
             continue;

@@ -203,13 +203,7 @@ async fn storage_classes(
 ) -> Result<Option<BTreeMap<String, StorageClass>>, EngineError> {
     let kind = GroupKind { group: "storage.k8s.io".to_owned(), kind: "StorageClass".to_owned() };
     let Some(resource) = catalog.preferred(&kind) else { return Ok(None) };
-    let scope = Scope {
-        resource: resource.clone(),
-        namespace: None,
-        labels: None,
-        fields: None,
-        metadata_only: false,
-    };
+    let scope = Scope::all(resource.clone(), None);
     let listing = match ask(tools, "list storageclasses", || tools.cluster.list(&scope)).await {
         Ok(listing) => listing,
         Err(EngineError::Request { error, .. }) if error.is_forbidden() => return Ok(None),

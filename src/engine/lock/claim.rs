@@ -121,13 +121,7 @@ impl Claim {
         until: Instant,
     ) -> Result<Fate, EngineError> {
         let Some(lease) = held.lease.clone() else { return Ok(Fate::Changed) };
-        let scope = Scope {
-            resource: self.resource.clone(),
-            namespace: lease.namespace().map(str::to_owned),
-            labels: None,
-            fields: Some(format!("metadata.name={}", lease.name())),
-            metadata_only: false,
-        };
+        let scope = Scope::named(self.resource.clone(), lease.namespace(), lease.name());
         let from = Start::After(lease.resource_version().to_owned());
         let mut watch = std::pin::pin!(self.tools.cluster.watch(scope, from, self.tools.seed));
         let (mut held, mut lease, mut lives) = (held.clone(), lease, held.life == Life::Alive);

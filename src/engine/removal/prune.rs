@@ -127,13 +127,7 @@ async fn doubtful(
     let Some(resource) = session.catalog.preferred(&kind).filter(|_| !groups.is_empty()) else {
         return Ok(BTreeSet::new());
     };
-    let scope = Scope {
-        resource: resource.clone(),
-        namespace: None,
-        labels: None,
-        fields: None,
-        metadata_only: false,
-    };
+    let scope = Scope::all(resource.clone(), None);
     let services = ask(tools, "list apiservices", || tools.cluster.list(&scope)).await?;
     let extended = services.objects.iter().filter(|service| service.get("/spec/service").is_some());
     let extended: BTreeSet<&str> = extended.map(|service| service.text("/spec/group")).collect();

@@ -4,6 +4,7 @@
 //! tells what came. Trying again is the engine's business (`outcome` says when), since every try is an event.
 
 mod about;
+mod assumed;
 mod catalog;
 mod error;
 mod log;

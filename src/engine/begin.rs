@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use futures::Stream;
+use jiff::Timestamp;
 
 use super::adopt::adopted;
 use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
+use super::idle::is_idle;
 use super::prepare::{Basis, Prepared};
 use super::redactor::Redactor;
 use super::retry::Tools;
@@ -54,7 +56,7 @@ impl Engine {
         emitter: &mut Emitter<'_>,
     ) -> Result<Option<Beginning>, EngineError> {
         let tools = run.tools();
-        let reading = read(&tools, plan, options, sources, catalog);
+        let reading = read(&tools, plan, options, sources, catalog, self.clock.now());
         let Some(reading) = run.attend(reading, emitter).await? else { return Ok(None) };
         let Reading { session, prepared, secrets, forecast } = reading;
         let has_work = !secrets.missing.is_empty() || prepared.iter().flatten().any(Prepared::is_sent);
@@ -77,8 +79,12 @@ async fn read(
     options: &DeployOptions,
     sources: &dyn SecretSources,
     catalog: Catalog,
+    now: Timestamp,
 ) -> Result<Reading, EngineError> {
-    let session = Session::read(tools, plan, catalog).await?;
+    let mut session = Session::read(tools, plan, catalog).await?;
+    if !is_idle(plan, &session, options, now) {
+        session = session.confirmed(tools, plan).await?;
+    }
     let adopted = adopted(tools, &session, plan, &options.adopt).await?;
     let secrets = secrets::read(tools, &session, plan, sources).await?;
     let basis = Basis { options: options.clone(), adopted, ..Basis::of_plan(plan) };

@@ -27,6 +27,7 @@ mod frame;
 mod gone;
 mod home;
 mod identity;
+mod idle;
 mod lock;
 mod logs;
 mod options;

@@ -67,6 +67,7 @@ impl Survey {
     /// Reads as a whole what is not as we left it and of which only the metadata is known, or nothing: an
     /// object without our label may have its place.
     pub(super) async fn look_closer(&mut self, tools: &Tools) -> Result<(), EngineError> {
+        self.session.look_at_classes(tools, &self.plan).await?;
         let unclear: Vec<(Object, String)> =
             prepare(&self.plan, &self.session, &self.secrets, &Basis::of_plan(&self.plan))
                 .into_iter()

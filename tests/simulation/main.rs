@@ -20,6 +20,8 @@ mod conformance;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod deadline;
 #[cfg(test)]
 mod deployer;

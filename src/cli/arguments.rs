@@ -140,15 +140,8 @@ pub(crate) struct Deploy {
     /// Remove volumes, generated secrets and namespaces that left the plan, too
     #[arg(long)]
     pub(super) delete_data: bool,
-    /// Take over an object that is there already and not the plan's, or `all` such
-    #[arg(long, value_name = "KIND/NAME")]
-    pub(super) adopt: Vec<String>,
-    /// Take a field that somebody else owns, of one object (KIND/NAME:PATH) or of all
-    #[arg(long, value_name = "PATH")]
-    pub(super) take: Vec<TakenField>,
-    /// Delete an object and make it anew when a field of it cannot be changed in place
-    #[arg(long, value_name = "KIND/NAME")]
-    pub(super) recreate: Vec<ObjectName>,
+    #[command(flatten)]
+    pub(super) liberties: LibertyArguments,
     /// Write without checking the plan against the cluster first
     #[arg(long)]
     pub(super) skip_preflight: bool,
@@ -158,6 +151,20 @@ pub(crate) struct Deploy {
     pub(super) wait: WaitArguments,
     #[command(flatten)]
     pub(super) run: RunArguments,
+}
+
+/// What a deploy may do to what is not, or not only, the plan's.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LibertyArguments {
+    /// Take over an object that is there already and not the plan's, or `all` such
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) adopt: Vec<String>,
+    /// Take a field that somebody else owns, of one object (KIND/NAME:PATH) or of all
+    #[arg(long, value_name = "PATH")]
+    pub(super) take: Vec<TakenField>,
+    /// Delete an object and make it anew when a field of it cannot be changed in place
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) recreate: Vec<ObjectName>,
 }
 
 /// How much a deploy may delete.
@@ -178,6 +185,8 @@ pub(crate) struct Diff {
     /// Show what a deploy with --delete-data would do
     #[arg(long)]
     pub(super) delete_data: bool,
+    #[command(flatten)]
+    pub(super) liberties: LibertyArguments,
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = DiffOutput::Text, value_name = "FORMAT")]
     pub(super) output: DiffOutput,

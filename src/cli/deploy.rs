@@ -3,12 +3,12 @@
 use super::arguments::{Deploy, Output, RunArguments};
 use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
+use super::liberties::liberties;
 use super::reports::{conclude, reporters};
 use super::session::open;
-use crate::engine::{Adopt, Confirm, DeployOptions, Emitter, ObjectName};
+use crate::engine::{Confirm, DeployOptions, Emitter};
 use crate::event::Forecast;
 use crate::plan::Plan;
-use crate::problem::nearest;
 use crate::report::forecast_notices;
 
 /// Runs the command.
@@ -35,32 +35,14 @@ fn confirm(telling: &RunArguments) -> Confirm {
     })
 }
 
-/// Returns what the deploy may do; what is named must be in the plan.
+/// Returns what the deploy may do.
 fn options(arguments: &Deploy, plan: &Plan, context: &Context) -> Result<DeployOptions, Failure> {
-    let adopt = if arguments.adopt.iter().any(|word| word == "all") {
-        Adopt::All
-    } else {
-        let names: Result<Vec<ObjectName>, _> = arguments.adopt.iter().map(|word| word.parse()).collect();
-        Adopt::Named(names.map_err(|cause| {
-            Failure::new(Exit::Usage, format!("--adopt: {cause}"))
-                .hint("`--adopt all` takes over all of them")
-        })?)
-    };
-    let options = DeployOptions {
+    Ok(DeployOptions {
         delete_data: arguments.delete_data,
         skip_preflight: arguments.skip_preflight,
         wait_lock: arguments.wait.wait_lock,
         max_deletions: Some(arguments.deletions.max_deletions),
         confirm: (context.can_ask && !arguments.run.yes).then(|| confirm(&arguments.run)),
-        adopt,
-        take: arguments.take.clone(),
-        recreate: arguments.recreate.clone(),
-    };
-    let Some(unknown) = options.unknown(plan).into_iter().next() else { return Ok(options) };
-    let failure = Failure::new(Exit::Usage, format!("the plan has no `{unknown}`"));
-    let names: Vec<String> = plan.objects().map(|(_, object)| object.reference().to_string()).collect();
-    match nearest(&unknown, names.iter().map(String::as_str)) {
-        Some(found) => Err(failure.hint(format!("did you mean `{found}`?"))),
-        None => Err(failure.hint("`wesago render` prints its objects")),
-    }
+        ..liberties(&arguments.liberties, plan)?
+    })
 }

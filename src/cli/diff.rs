@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::arguments::{Diff, DiffOutput};
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::liberties::liberties;
 use super::output::print;
 use super::session::open;
 use crate::engine::DeployOptions;
@@ -16,7 +17,8 @@ use crate::report::{Heading, forecast_markdown, forecast_text};
 pub(super) async fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> {
     let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
     let plan = &ready.loaded.composed.plan;
-    let options = DeployOptions { delete_data: arguments.delete_data, ..DeployOptions::default() };
+    let liberties = liberties(&arguments.liberties, plan)?;
+    let options = DeployOptions { delete_data: arguments.delete_data, ..liberties };
     let forecast = ready.engine.diff(plan, &options).await?;
     let heading = Heading { plan: plan.name(), context: &ready.context_name };
     match arguments.output {

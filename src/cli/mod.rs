@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod exit;
 mod graph;
+mod liberties;
 mod load;
 mod lock;
 mod logs;

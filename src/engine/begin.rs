@@ -1,12 +1,11 @@
 //! What comes before the DAG of a deploy: the cluster is read, the plan is checked against it, what will be
 //! done is told, and only then come the first writes, the inventory's superset and the generated Secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::Stream;
 use jiff::Timestamp;
 
-use super::adopt::adopted;
 use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
@@ -17,7 +16,7 @@ use super::retry::Tools;
 use super::run::Run;
 use super::secrets::{self, SecretSources, Secrets};
 use super::session::Session;
-use super::{DeployOptions, Emitter, Engine, EngineError, preflight};
+use super::{DeployOptions, Emitter, Engine, EngineError, adopt, preflight};
 use crate::cluster::Catalog;
 use crate::event::{CancelReason, EventKind, Finding, Forecast};
 use crate::object::{Change, Object, ObjectRef};
@@ -85,12 +84,25 @@ async fn read(
     if !is_idle(plan, &session, options, now) {
         session = session.confirmed(tools, plan).await?;
     }
-    let adopted = adopted(tools, &session, plan, &options.adopt).await?;
-    let secrets = secrets::read(tools, &session, plan, sources).await?;
-    let basis = Basis { options: options.clone(), adopted, ..Basis::of_plan(plan) };
-    let prepared = prepare_beside(tools, &session, plan, &secrets.contents, basis).await?;
+    let adopted = adopt::find(tools, &session, plan, &options.adopt).await?.unless_strangers()?;
+    let (secrets, prepared) = decide(tools, &session, plan, options, adopted, sources).await?;
     let forecast = expected(tools, plan, options, &session, &prepared, &secrets).await?;
     Ok(Reading { session, prepared, secrets, forecast })
+}
+
+/// Works out what a deploy writes, given what it takes over.
+pub(super) async fn decide(
+    tools: &Tools,
+    session: &Session,
+    plan: &Plan,
+    options: &DeployOptions,
+    adopted: BTreeSet<ObjectRef>,
+    sources: &dyn SecretSources,
+) -> Result<(Secrets, Vec<Vec<Prepared>>), EngineError> {
+    let secrets = secrets::read(tools, session, plan, sources).await?;
+    let basis = Basis { options: options.clone(), adopted, ..Basis::of_plan(plan) };
+    let prepared = prepare_beside(tools, session, plan, &secrets.contents, basis).await?;
+    Ok((secrets, prepared))
 }
 
 /// Checks a plan against its cluster, once a run, and tells what is found; false when it was interrupted.

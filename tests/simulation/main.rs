@@ -38,6 +38,8 @@ mod home;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod liberties;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod many;

@@ -20,7 +20,7 @@ use crate::stories::on_paused_clock;
 use crate::world::World;
 
 /// A world in which nothing happens but what the scene says. The seed is one whose namespace is not there.
-fn scene(play: impl AsyncFnOnce(&mut World)) {
+pub(crate) fn scene(play: impl AsyncFnOnce(&mut World)) {
     on_paused_clock(async {
         let mut world = World::new(3);
         play(&mut world).await;
@@ -33,11 +33,11 @@ fn object(value: Value) -> Object {
     Object::new(value).unwrap()
 }
 
-fn map(name: &str, data: &Value) -> Object {
+pub(crate) fn map(name: &str, data: &Value) -> Object {
     object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}))
 }
 
-fn workload(kind: &str, image: &str, more: &Value) -> Object {
+pub(crate) fn workload(kind: &str, image: &str, more: &Value) -> Object {
     let container = json!({"name": "main", "image": image});
     let mut value = json!({
         "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web"},
@@ -58,13 +58,13 @@ fn scaler() -> Object {
     }))
 }
 
-fn plan(objects: &[Object]) -> Plan {
+pub(crate) fn plan(objects: &[Object]) -> Plan {
     let id = StageId::new("all").unwrap();
     let (objects, deadline) = (objects.to_vec(), Duration::from_secs(600));
     Plan::new(PLAN, NAMESPACE, vec![Stage { id, needs: vec![], objects, deadline, checks: vec![] }]).unwrap()
 }
 
-fn key(kind: &str, name: &str) -> Key {
+pub(crate) fn key(kind: &str, name: &str) -> Key {
     let group = match kind {
         "Deployment" | "StatefulSet" => "apps",
         "HorizontalPodAutoscaler" => "autoscaling",
@@ -74,16 +74,16 @@ fn key(kind: &str, name: &str) -> Key {
 }
 
 impl World {
-    async fn deploy(&mut self, plan: &Plan, options: DeployOptions) -> Run {
+    pub(crate) async fn deploy(&mut self, plan: &Plan, options: DeployOptions) -> Run {
         self.run(Command::Deploy, plan, Fate { options, ..Fate::default() }).await
     }
 
-    fn object(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn object(&self, key: &Key) -> Option<Arc<Value>> {
         self.server.store().objects.get(key).map(|stored| Arc::clone(&stored.rendered))
     }
 
     /// Does something as another field manager.
-    fn act(&self, manager: &str, key: &Key, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn act(&self, manager: &str, key: &Key, change: impl FnOnce(&mut Value)) {
         let mut store = self.server.store();
         let kind = store.kind_of(key);
         let mut object = store.objects[key].object.clone();
@@ -91,7 +91,7 @@ impl World {
         store.update(&Writer { agent: "somebody", manager }, &kind, key, object).unwrap();
     }
 
-    fn make(&self, manager: &str, object: &Object) {
+    pub(crate) fn make(&self, manager: &str, object: &Object) {
         let mut store = self.server.store();
         let key = key(object.kind(), object.name());
         let kind = store.kind_of(&key);

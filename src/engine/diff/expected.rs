@@ -27,7 +27,7 @@ pub(in crate::engine) async fn expected(
 ) -> Result<Forecast, EngineError> {
     let mask = Mask::blind(CONFIG_ANNOTATION);
     let mut forecast = Forecast::default();
-    tell_secrets(&mut forecast, secrets);
+    tell_secrets(&mut forecast, secrets, &[]);
     let mut keys = ChangedKeys::default();
     for (secret, made) in &secrets.made {
         for key in made {

@@ -11,7 +11,7 @@ use super::tasks::{Manner, manner};
 use crate::compose::{Contents as SecretContents, fold_secrets};
 use crate::inventory::PART_OF;
 use crate::object::{Object, ObjectRef};
-use crate::plan::{ConflictPolicy, Plan};
+use crate::plan::{ConflictPolicy, HASH_KEY, Plan};
 
 /// An object as it is sent, and what is known of it.
 pub(super) struct Prepared {
@@ -104,9 +104,14 @@ pub(super) fn prepare(
     basis: &Basis,
 ) -> Vec<Vec<Prepared>> {
     let set = session.inventory.id();
+    let key = secrets.get(&plan.key_secret()).and_then(|keys| keys.get(HASH_KEY));
+    let manifests = plan.manifest_secrets();
     let one = |object: &Object| {
         let mut wanted = object.clone();
-        fold_secrets(&mut wanted, secrets);
+        // No pod reads a Secret of the plan where there is no key.
+        if let Some(key) = key {
+            fold_secrets(&mut wanted, secrets, &manifests, key);
+        }
         wanted.set_label(PART_OF, &set);
         let name = wanted.reference();
         let terms = basis.terms(plan, &name);

@@ -4,7 +4,7 @@
 use super::reckon::reckoned;
 use super::rolls::{ChangedKeys, replaces_pods, template_reasons};
 use super::{tell_left, tell_secrets, why_again};
-use crate::compose::{CONFIG_ANNOTATION, SourceKind};
+use crate::compose::CONFIG_ANNOTATION;
 use crate::difference::Mask;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::retry::Tools;
@@ -28,12 +28,7 @@ pub(in crate::engine) async fn expected(
     let mask = Mask::blind(CONFIG_ANNOTATION);
     let mut forecast = Forecast::default();
     tell_secrets(&mut forecast, secrets, &[]);
-    let mut keys = ChangedKeys::default();
-    for (secret, made) in &secrets.made {
-        for key in made {
-            keys.add(SourceKind::Secret, secret, key);
-        }
-    }
+    let mut keys = ChangedKeys::made(secrets, plan);
     for prepared in prepared.iter().flatten().filter(|prepared| matches!(prepared.todo, Todo::Write(_))) {
         keys.suspect(&prepared.wanted);
     }

@@ -21,7 +21,6 @@ use super::session::{Session, WIDTH, ask, namespace_ref, resource, settles_at_on
 use super::tasks::{Manner, RERUN};
 use super::{DeployOptions, EngineError, adopt, settled};
 use crate::cluster::{ApiError, Written};
-use crate::compose::SourceKind;
 use crate::difference::{FieldChange, Mask, changes, desired};
 use crate::engine::removal::{self, Fate};
 use crate::event::{Certainty, Forecast, ObjectForecast, Prospect};
@@ -70,7 +69,7 @@ pub(super) async fn diff(
     }
     tell_strangers(&mut forecast, plan, &strangers);
     tell_secrets(&mut forecast, &secrets, &strangers);
-    tell_looks(&mut forecast, &looks, &secrets, mask);
+    tell_looks(&mut forecast, &looks, ChangedKeys::made(&secrets, plan), mask);
     tell_left(&mut forecast, tools, &session, plan, options).await?;
     Ok(forecast)
 }
@@ -250,13 +249,7 @@ async fn tell_left(
 }
 
 /// Tells of the plan's objects. What changes in settings is known before it is said which pods roll.
-fn tell_looks(forecast: &mut Forecast, looks: &[Look], secrets: &Secrets, mask: &Mask) {
-    let mut keys = ChangedKeys::default();
-    for (secret, made) in &secrets.made {
-        for key in made {
-            keys.add(SourceKind::Secret, secret, key);
-        }
-    }
+fn tell_looks(forecast: &mut Forecast, looks: &[Look], mut keys: ChangedKeys, mask: &Mask) {
     let differences: Vec<Vec<FieldChange>> = looks.iter().map(difference).collect();
     for (look, difference) in looks.iter().zip(&differences) {
         keys.learn(&look.wanted, difference);

@@ -32,7 +32,7 @@ pub use watch::{Observation, Start};
 
 use crate::inventory::FIELD_MANAGER;
 use crate::object::{Change, Object, ObjectRef, Uid};
-use wire::{ANSWER_WITHIN, Received, Wire, request, within};
+use wire::{ANSWER_WITHIN, Received, Wire, accepting, request, within};
 
 /// Objects asked for in one page of a LIST: large enough for 5,000 of a kind in five requests, small enough
 /// for a server that keeps a page in memory.
@@ -328,7 +328,7 @@ impl Cluster {
             let mut request = request(Method::GET, &path, &query, None)?;
             if scope.metadata_only {
                 let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
-                request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(accept));
+                accepting(&mut request, accept);
             }
             let (_, mut page, _) = match self.json(Ok(request)).await {
                 // The history was forgotten between two pages: all at once needs none (client-go, tools/pager).
@@ -451,8 +451,8 @@ impl Scope {
         labels.into_iter().chain(fields).collect()
     }
 
-    /// Returns an item of a list as an object: lists leave `apiVersion` and `kind` out of their items, and
-    /// metadata-only ones say `PartialObjectMetadata`.
+    /// Returns an item of a list, or of a watch, as an object: lists leave `apiVersion` and `kind` out of their
+    /// items, and metadata-only ones say `PartialObjectMetadata`.
     fn complete(&self, mut item: Value) -> Option<Object> {
         let map = item.as_object_mut()?;
         map.insert("apiVersion".into(), self.resource.api_version().into());

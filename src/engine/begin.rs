@@ -150,7 +150,7 @@ async fn commit(
         session.save_inventory(tools).await?;
     }
     for (object, change) in &secrets.missing {
-        secrets::write(tools, &session, object).await?;
+        secrets::write(tools, &mut session, object).await?;
         changes.push((object.reference(), *change));
     }
     changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));

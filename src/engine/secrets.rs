@@ -116,12 +116,14 @@ pub(super) async fn present(
 }
 
 /// Writes one of the missing Secrets.
-pub(super) async fn write(tools: &Tools, session: &Session, wanted: &Object) -> Result<(), EngineError> {
+pub(super) async fn write(tools: &Tools, session: &mut Session, wanted: &Object) -> Result<(), EngineError> {
     let resource = resource(&session.catalog, &kind())?;
     let name = wanted.reference();
     let request = format!("apply {name}");
     let written = tools.persist_write(&request, || tools.cluster.apply(resource, wanted)).await;
-    written.map(|_| ()).map_err(|error| EngineError::request(request, error))
+    let written = written.map_err(|error| EngineError::request(request, error))?;
+    session.warned(&name, written);
+    Ok(())
 }
 
 /// Returns the reference of a generated Secret.

@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::retry::Tools;
-use super::{EngineError, secrets};
-use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope};
+use super::warnings::Warnings;
+use super::{Emitter, EngineError, secrets};
+use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope, Written};
+use crate::event::EventKind;
 use crate::inventory::{FIELD_MANAGER, Inventory};
 pub(super) use crate::object::settles_at_once;
 use crate::object::{GroupKind, Object, ObjectRef};
@@ -35,6 +37,9 @@ pub(super) struct Session {
     /// What the readiness rules need to know beside.
     pub surroundings: Surroundings,
     has_seen_classes: bool,
+    warnings: Warnings,
+    /// What the server warned of when the run wrote for itself: its inventory, generated Secrets.
+    news: Vec<String>,
 }
 
 impl Session {
@@ -85,6 +90,8 @@ impl Session {
             resource_versions: BTreeMap::new(),
             live: BTreeMap::new(),
             has_seen_classes: false,
+            warnings: Warnings::default(),
+            news: Vec::new(),
         };
         session.learn_kinds(catalog);
         for (scope, listing) in scopes.into_iter().zip(listings) {
@@ -154,8 +161,21 @@ impl Session {
         }
     }
 
+    /// Takes in the server's warnings about a write of the run's own.
+    pub(super) fn warned(&mut self, name: &ObjectRef, written: Written) {
+        let news = self.warnings.news(name, written.warnings);
+        self.news.extend(news);
+    }
+
+    /// Tells what the server has warned of since the last time.
+    pub(super) fn tell_warnings(&mut self, emitter: &mut Emitter<'_>) {
+        for message in self.news.drain(..) {
+            emitter.emit(EventKind::Warned { message });
+        }
+    }
+
     /// Writes the inventory as it stands.
-    pub(super) async fn save_inventory(&self, tools: &Tools) -> Result<(), EngineError> {
+    pub(super) async fn save_inventory(&mut self, tools: &Tools) -> Result<(), EngineError> {
         let parent = self.inventory.parent();
         let resource = resource(&self.catalog, &parent.group_kind())?;
         let wanted = Object::new(self.inventory.to_value())
@@ -164,7 +184,9 @@ impl Session {
         let request = format!("write the inventory {parent}");
         let send = || tools.cluster.apply_as(&manager, resource, &wanted);
         let written = tools.persist_write(&request, send).await;
-        written.map(|_| ()).map_err(|error| EngineError::request(request, error))
+        let written = written.map_err(|error| EngineError::request(request, error))?;
+        self.warned(&parent, written);
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod catalog;
 mod error;
 mod log;
 mod outcome;
+mod page;
 #[cfg(test)]
 mod properties;
 mod special;
@@ -30,8 +31,9 @@ pub use log::{Container, Ended, LogCut, LogNews, LogText, LogWanted};
 pub use outcome::{Budget, Circumstances, Outcome, outcome};
 pub use watch::{Observation, Start};
 
-use crate::inventory::FIELD_MANAGER;
+use crate::inventory::{FIELD_MANAGER, condense};
 use crate::object::{Change, Object, ObjectRef, Uid};
+use page::Page;
 use wire::{ANSWER_WITHIN, Received, Wire, accepting, request, within};
 
 /// Objects asked for in one page of a LIST: large enough for 5,000 of a kind in five requests, small enough
@@ -330,21 +332,17 @@ impl Cluster {
                 let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
                 accepting(&mut request, accept);
             }
-            let (_, mut page, _) = match self.json(Ok(request)).await {
+            let body = match self.wire.send(request).await {
                 // The history was forgotten between two pages: all at once needs none (client-go, tools/pager).
                 Err(error) if error.is_expired() && !next.is_empty() => {
                     (in_pages, next, listing) = (false, String::new(), Listing::default());
                     continue;
                 }
-                answer => answer?,
+                answer => answer?.body,
             };
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                listing.objects.extend(items.into_iter().filter_map(|item| scope.complete(item)));
-            }
-            let text =
-                |pointer: &str| page.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            listing.resource_version = text("/metadata/resourceVersion");
-            next = text("/metadata/continue");
+            let page = Page::read(&body, scope)?;
+            listing.objects.extend(page.objects);
+            (listing.resource_version, next) = (page.resource_version, page.next);
             if next.is_empty() {
                 return Ok(listing);
             }
@@ -457,7 +455,12 @@ impl Scope {
         let map = item.as_object_mut()?;
         map.insert("apiVersion".into(), self.resource.api_version().into());
         map.insert("kind".into(), self.resource.kind.clone().into());
-        Object::new(item).ok()
+        let mut object = Object::new(item).ok()?;
+        // Of what is ours, and nothing but its being there matters, only the proof is asked for.
+        if self.metadata_only && self.labels.is_some() {
+            condense(&mut object);
+        }
+        Some(object)
     }
 }
 

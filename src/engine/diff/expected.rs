@@ -52,8 +52,7 @@ fn one(
     keys: &ChangedKeys,
     mask: &Mask,
 ) -> Option<ObjectForecast> {
-    let wanted = &prepared.wanted;
-    let object = wanted.reference();
+    let object = prepared.wanted.reference();
     let told = |prospect| ObjectForecast::new(Some(stage.clone()), object.clone(), prospect);
     let (manner, live) = match (prepared.todo, &prepared.live) {
         (Todo::Nothing | Todo::Write(Manner::Leave), _) => return None,
@@ -61,12 +60,16 @@ fn one(
         (Todo::Write(manner), Some(live)) => (manner, live),
     };
     if manner == Manner::Recreate {
-        return Some(ObjectForecast { why: vec![why_again(wanted).to_owned()], ..told(Prospect::Recreate) });
+        return Some(ObjectForecast {
+            why: vec![why_again(&prepared.wanted).to_owned()],
+            ..told(Prospect::Recreate)
+        });
     }
     if settles_at_once(&object.group_kind(), &session.surroundings.rules) {
         // Only its metadata was read.
         return Some(told(Prospect::Write));
     }
+    let wanted = &prepared.labelled();
     let difference = reckoned(wanted, live);
     let reasons = template_reasons(wanted, &difference, keys);
     let is_job = object.kind == "Job" && object.group == "batch";

@@ -110,7 +110,7 @@ async fn look(
     let listed = prepared.live.clone().filter(is_whole);
     let known = |outlook| Look {
         stage: stage.clone(),
-        wanted: prepared.wanted.clone(),
+        wanted: prepared.labelled(),
         live: listed.clone(),
         outlook,
         warnings: Vec::new(),

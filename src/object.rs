@@ -166,6 +166,23 @@ impl Object {
         entry(self.metadata(), "annotations").insert(key.into(), value.into());
     }
 
+    /// Returns the entries of `metadata.managedFields`.
+    pub fn managers(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.metadata().get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten()
+    }
+
+    /// Forgets who owns which field: of no use once a write is recorded.
+    pub fn drop_managers(&mut self) {
+        self.metadata().shift_remove("managedFields");
+    }
+
+    /// Forgets everything but what names the object, and its metadata.
+    pub fn drop_content(&mut self) {
+        if let Value::Object(root) = Arc::make_mut(&mut self.0) {
+            root.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata"));
+        }
+    }
+
     /// Returns the metadata of the pod template, for the kinds that have one; made when missing.
     pub fn template_metadata(&mut self) -> Option<&mut Map<String, Value>> {
         let template = match self.kind() {

@@ -435,7 +435,8 @@ fn a_run_is_recorded_and_told_again_though_its_reader_goes_away() {
     assert!(told.stdout.contains(begins), "{}", told.stdout);
     let tries = live.lines().filter(|line| line.contains(" (try ")).collect::<Vec<_>>();
     assert!(!tries.is_empty() && tries.iter().all(|line| told.stdout.contains(line)), "{}", told.stdout);
-    let cause = "could not discover the served kinds: the API server cannot be reached: Connection refused";
+    let cause =
+        "could not take the lock Lease/wesago-shop: the API server cannot be reached: Connection refused";
     let end = told.stdout.split_once("deploy of shop failed").unwrap().1;
     assert!(end.contains(cause), "{}", told.stdout);
     let again = "`wesago status --kubeconfig config --context nowhere` shows what is there";

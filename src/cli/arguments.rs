@@ -187,6 +187,18 @@ pub(crate) struct History {
 /// What a deploy may do to what is there.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WriteArguments {
+    #[command(flatten)]
+    pub(super) liberties: LibertyArguments,
+    /// Write without checking the plan against the cluster first
+    #[arg(long)]
+    pub(super) skip_preflight: bool,
+    #[command(flatten)]
+    pub(super) deletions: DeletionArguments,
+}
+
+/// What a deploy may do to what is not, or not only, the plan's.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LibertyArguments {
     /// Take over an object that is there already and not the plan's, or `all` such
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) adopt: Vec<String>,
@@ -196,11 +208,6 @@ pub(crate) struct WriteArguments {
     /// Delete an object and make it anew when a field of it cannot be changed in place
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) recreate: Vec<ObjectName>,
-    /// Write without checking the plan against the cluster first
-    #[arg(long)]
-    pub(super) skip_preflight: bool,
-    #[command(flatten)]
-    pub(super) deletions: DeletionArguments,
 }
 
 /// How much a deploy may delete.
@@ -221,6 +228,8 @@ pub(crate) struct Diff {
     /// Show what a deploy with --delete-data would do
     #[arg(long)]
     pub(super) delete_data: bool,
+    #[command(flatten)]
+    pub(super) liberties: LibertyArguments,
     /// Show what a rollback to this revision would do
     #[arg(long, value_name = "NUMBER", conflicts_with = "delete_data")]
     pub(super) revision: Option<u32>,

@@ -3,12 +3,12 @@
 use super::arguments::{Deploy, Output, RunArguments, WaitArguments, WriteArguments};
 use super::context::{Context, ProcessSecrets};
 use super::exit::{Exit, Failure};
+use super::liberties::liberties;
 use super::reports::{conclude, reporters};
 use super::session::open;
-use crate::engine::{Adopt, Confirm, DeployOptions, Emitter, ObjectName};
+use crate::engine::{Confirm, DeployOptions, Emitter};
 use crate::event::Forecast;
 use crate::plan::Plan;
-use crate::problem::nearest;
 use crate::report::forecast_notices;
 
 /// Runs the command.
@@ -60,30 +60,11 @@ pub(super) fn options(
     context: &Context,
     question: Question,
 ) -> Result<DeployOptions, Failure> {
-    let adopt = if writing.adopt.iter().any(|word| word == "all") {
-        Adopt::All
-    } else {
-        let names: Result<Vec<ObjectName>, _> = writing.adopt.iter().map(|word| word.parse()).collect();
-        Adopt::Named(names.map_err(|cause| {
-            Failure::new(Exit::Usage, format!("--adopt: {cause}"))
-                .hint("`--adopt all` takes over all of them")
-        })?)
-    };
-    let options = DeployOptions {
+    Ok(DeployOptions {
         skip_preflight: writing.skip_preflight,
         wait_lock: wait.wait_lock,
         max_deletions: Some(writing.deletions.max_deletions),
         confirm: (context.can_ask && !run.yes).then(|| confirm(run, question)),
-        adopt,
-        take: writing.take.clone(),
-        recreate: writing.recreate.clone(),
-        ..DeployOptions::default()
-    };
-    let Some(unknown) = options.unknown(plan).into_iter().next() else { return Ok(options) };
-    let failure = Failure::new(Exit::Usage, format!("the plan has no `{unknown}`"));
-    let names: Vec<String> = plan.objects().map(|(_, object)| object.reference().to_string()).collect();
-    match nearest(&unknown, names.iter().map(String::as_str)) {
-        Some(found) => Err(failure.hint(format!("did you mean `{found}`?"))),
-        None => Err(failure.hint("`wesago render` prints its objects")),
-    }
+        ..liberties(&writing.liberties, plan)?
+    })
 }

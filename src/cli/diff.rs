@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::{Diff, DiffOutput};
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::liberties::liberties;
 use super::output::print;
 use super::session::open;
 use crate::engine::DeployOptions;
@@ -18,13 +19,14 @@ use crate::report::{Heading, forecast_markdown, forecast_text};
 pub(super) async fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> {
     let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
     let mut plan = Cow::Borrowed(&ready.loaded.composed.plan);
-    let mut options = DeployOptions { delete_data: arguments.delete_data, ..DeployOptions::default() };
-    let mut name = plan.name().to_owned();
+    let (mut name, mut rollback) = (plan.name().to_owned(), None);
     if arguments.revision.is_some() {
         let chosen = ready.engine.revision(&plan, arguments.revision).await?;
         name = format!("{name}, revision {}", chosen.revision.number);
-        (plan, options.rollback) = (Cow::Owned(chosen.plan), Some(chosen.revision));
+        (plan, rollback) = (Cow::Owned(chosen.plan), Some(chosen.revision));
     }
+    let liberties = liberties(&arguments.liberties, &plan)?;
+    let options = DeployOptions { delete_data: arguments.delete_data, rollback, ..liberties };
     let forecast = ready.engine.diff(&plan, &options).await?;
     let heading = Heading { plan: &name, context: &ready.context_name };
     match arguments.output {

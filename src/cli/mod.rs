@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod graph;
 mod history;
+mod liberties;
 mod load;
 mod lock;
 mod logs;

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::page::Page;
 use super::{ApiError, Cluster, PAGE, Scope, request};
 use crate::object::Object;
 
@@ -40,13 +41,8 @@ impl Cluster {
         let limit = PAGE.to_string();
         let mut query = scope.selectors();
         query.push(("limit", &limit));
-        let (_, mut page, _) = self.json(request(Method::GET, &path, &query, None)).await?;
-        let more = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default();
-        if !more.is_empty() {
-            return Ok(None);
-        }
-        let mut items = page.get_mut("items").map(Value::take);
-        let items = items.as_mut().and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        Ok(Some(items.into_iter().filter_map(|item| scope.complete(item)).collect()))
+        let body = self.wire.send(request(Method::GET, &path, &query, None)?).await?.body;
+        let page = Page::read(&body, scope)?;
+        Ok(page.next.is_empty().then_some(page.objects))
     }
 }

@@ -72,6 +72,8 @@ pub struct Catalog {
     kinds: BTreeMap<GroupKind, Vec<Resource>>,
     /// Kinds of which some version has a `status` to write to.
     with_status: BTreeSet<GroupKind>,
+    /// True when no server was asked.
+    is_assumed: bool,
 }
 
 impl Catalog {
@@ -100,7 +102,20 @@ impl Catalog {
                 }
             }
         }
-        Self { kinds, with_status }
+        Self { kinds, with_status, is_assumed: false }
+    }
+
+    /// Returns the catalog of kinds that are taken to be served. Whether one has a `status` says discovery
+    /// alone.
+    pub(super) fn of_assumptions(resources: impl Iterator<Item = Resource>) -> Self {
+        let kinds: BTreeMap<GroupKind, Vec<Resource>> =
+            resources.map(|resource| (resource.group_kind(), vec![resource])).collect();
+        Self { with_status: kinds.keys().cloned().collect(), kinds, is_assumed: true }
+    }
+
+    /// Returns true when no server was asked: what is in it is served, and much else may be.
+    pub fn is_assumed(&self) -> bool {
+        self.is_assumed
     }
 
     /// Returns how the server serves an object's kind, in the version the object is written in.

@@ -4,10 +4,12 @@
 //! tells what came. Trying again is the engine's business (`outcome` says when), since every try is an event.
 
 mod about;
+mod assumed;
 mod catalog;
 mod error;
 mod log;
 mod outcome;
+mod page;
 #[cfg(test)]
 mod properties;
 mod special;
@@ -29,9 +31,10 @@ pub use log::{Container, Ended, LogCut, LogNews, LogText, LogWanted};
 pub use outcome::{Budget, Circumstances, Outcome, outcome};
 pub use watch::{Observation, Start};
 
-use crate::inventory::FIELD_MANAGER;
+use crate::inventory::{FIELD_MANAGER, condense};
 use crate::object::{Change, Object, ObjectRef, Uid};
-use wire::{ANSWER_WITHIN, Received, Wire, request, within};
+use page::Page;
+use wire::{ANSWER_WITHIN, Received, Wire, accepting, request, within};
 
 /// Objects asked for in one page of a LIST: large enough for 5,000 of a kind in five requests, small enough
 /// for a server that keeps a page in memory.
@@ -327,23 +330,19 @@ impl Cluster {
             let mut request = request(Method::GET, &path, &query, None)?;
             if scope.metadata_only {
                 let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
-                request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(accept));
+                accepting(&mut request, accept);
             }
-            let (_, mut page, _) = match self.json(Ok(request)).await {
+            let body = match self.wire.send(request).await {
                 // The history was forgotten between two pages: all at once needs none (client-go, tools/pager).
                 Err(error) if error.is_expired() && !next.is_empty() => {
                     (in_pages, next, listing) = (false, String::new(), Listing::default());
                     continue;
                 }
-                answer => answer?,
+                answer => answer?.body,
             };
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                listing.objects.extend(items.into_iter().filter_map(|item| scope.complete(item)));
-            }
-            let text =
-                |pointer: &str| page.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            listing.resource_version = text("/metadata/resourceVersion");
-            next = text("/metadata/continue");
+            let page = Page::read(&body, scope)?;
+            listing.objects.extend(page.objects);
+            (listing.resource_version, next) = (page.resource_version, page.next);
             if next.is_empty() {
                 return Ok(listing);
             }
@@ -427,15 +426,21 @@ impl Cluster {
 }
 
 impl Scope {
+    /// Returns the scope of everything of a kind, in a namespace or in all of them.
+    pub fn all(resource: Resource, namespace: Option<&str>) -> Self {
+        let namespace = namespace.filter(|_| resource.namespaced).map(str::to_owned);
+        Self { resource, namespace, labels: None, fields: None, metadata_only: false }
+    }
+
     /// Returns the scope of all objects of a kind that carry our set's label.
     pub fn owned(resource: Resource, namespace: Option<&str>, set: &str, metadata_only: bool) -> Self {
-        Self {
-            namespace: namespace.filter(|_| resource.namespaced).map(str::to_owned),
-            resource,
-            labels: Some(format!("{}={set}", crate::inventory::PART_OF)),
-            fields: None,
-            metadata_only,
-        }
+        let labels = Some(format!("{}={set}", crate::inventory::PART_OF));
+        Self { labels, metadata_only, ..Self::all(resource, namespace) }
+    }
+
+    /// Returns the scope of the one object of a kind that bears a name.
+    pub fn named(resource: Resource, namespace: Option<&str>, name: &str) -> Self {
+        Self { fields: Some(format!("metadata.name={name}")), ..Self::all(resource, namespace) }
     }
 
     fn selectors(&self) -> Vec<(&'static str, &str)> {
@@ -444,13 +449,18 @@ impl Scope {
         labels.into_iter().chain(fields).collect()
     }
 
-    /// Returns an item of a list as an object: lists leave `apiVersion` and `kind` out of their items, and
-    /// metadata-only ones say `PartialObjectMetadata`.
+    /// Returns an item of a list, or of a watch, as an object: lists leave `apiVersion` and `kind` out of their
+    /// items, and metadata-only ones say `PartialObjectMetadata`.
     fn complete(&self, mut item: Value) -> Option<Object> {
         let map = item.as_object_mut()?;
         map.insert("apiVersion".into(), self.resource.api_version().into());
         map.insert("kind".into(), self.resource.kind.clone().into());
-        Object::new(item).ok()
+        let mut object = Object::new(item).ok()?;
+        // Of what is ours, and nothing but its being there matters, only the proof is asked for.
+        if self.metadata_only && self.labels.is_some() {
+            condense(&mut object);
+        }
+        Some(object)
     }
 }
 

@@ -20,7 +20,7 @@ use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::wire::{request, within};
+use super::wire::{accepting, request, within};
 use super::{ApiError, Cluster, Listing, Refusal, Scope};
 use crate::entropy::Entropy;
 use crate::object::Object;
@@ -157,7 +157,10 @@ impl Cluster {
         if !resource_version.is_empty() {
             query.push(("resourceVersion", resource_version));
         }
-        let request = request(Method::GET, &path, &query, None)?;
+        let mut request = request(Method::GET, &path, &query, None)?;
+        if scope.metadata_only {
+            accepting(&mut request, "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+        }
         let open =
             |client: kube::Client| async move { Ok(client.request_events::<Value>(request).await?.boxed()) };
         within(OPENS_WITHIN, self.wire.with_client(open)).await?
@@ -290,7 +293,7 @@ impl Watch {
     }
 
     fn object(&mut self, value: Value) -> Option<Object> {
-        let object = Object::new(value).ok()?;
+        let object = self.scope.complete(value)?;
         self.resource_version = Some(object.resource_version().to_owned());
         Some(object)
     }

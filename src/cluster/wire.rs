@@ -120,6 +120,11 @@ pub(super) fn request(
         .map_err(|cause| ApiError::Unreadable { cause: format!("request to `{path}`: {cause}") })
 }
 
+/// Says which form of an answer is wanted.
+pub(super) fn accepting(request: &mut Request<Vec<u8>>, form: &'static str) {
+    request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(form));
+}
+
 /// Returns the refusal a body tells; a proxy on the way may answer something else than a `Status`.
 pub(super) fn refused(status: StatusCode, body: &str, retry_after: Option<Duration>) -> ApiError {
     let told = serde_json::from_str::<Status>(body).ok().filter(|told| !told.message.is_empty());

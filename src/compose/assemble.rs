@@ -153,7 +153,7 @@ fn plan(
     let manifest_secrets = checked::contents(&drafts, "Secret", &namespace);
     for draft in drafts.iter_mut().filter(|draft| draft.object.namespace() == Some(&namespace)) {
         fingerprint::fold_configs(&mut draft.object, &configs);
-        fingerprint::fold_secrets(&mut draft.object, &manifest_secrets);
+        fingerprint::fold_manifest_secrets(&mut draft.object, &manifest_secrets);
     }
     let conflicts = conflicts::resolve(&document.conflicts, &drafts, left_out, decoder, warnings);
     let stages = built(document, drafts, needs);

@@ -37,22 +37,42 @@ pub fn settings(object: &Object) -> BTreeSet<Setting> {
 pub type Contents = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
 /// Folds the values of the Secrets that the pods of `object` read into its `wesago/config` annotation.
-/// Call it once for an object of a composed plan. Secrets that are not in `secrets` do not count: they
-/// are not the plan's. A pod that reads one key is not changed by another.
-pub fn fold_secrets(object: &mut Object, secrets: &Contents) {
-    fold(object, SourceKind::Secret, secrets);
+/// Call it once for an object of a composed plan. Secrets that are neither in `generated` nor among the
+/// plan's `manifests`, whose values are folded in already, do not count: they are not the plan's. A pod that
+/// reads one key is not changed by another.
+///
+/// Whoever may read pods may read the annotation, and a weak password is found by trying: so nothing of a
+/// Secret is hashed without `key`, which nobody can guess.
+pub fn fold_secrets(object: &mut Object, generated: &Contents, manifests: &BTreeSet<&str>, key: &[u8]) {
+    fold(object, SourceKind::Secret, generated, Some(Keyed { key, manifests }));
 }
 
 /// Folds the content of the ConfigMaps that the pods of `object` read into its annotation.
 pub(super) fn fold_configs(object: &mut Object, configs: &Contents) {
-    fold(object, SourceKind::ConfigMap, configs);
+    fold(object, SourceKind::ConfigMap, configs, None);
 }
 
-fn fold(object: &mut Object, kind: SourceKind, contents: &Contents) {
+/// Folds the content of Secrets that are written in the plan itself. The hash goes nowhere before
+/// [`fold_secrets`] has put the key to it.
+pub(super) fn fold_manifest_secrets(object: &mut Object, secrets: &Contents) {
+    fold(object, SourceKind::Secret, secrets, None);
+}
+
+/// What makes a hash one that cannot be tried out.
+#[derive(Clone, Copy)]
+struct Keyed<'a> {
+    key: &'a [u8],
+    /// The Secrets whose values are in the hash already.
+    manifests: &'a BTreeSet<&'a str>,
+}
+
+fn fold(object: &mut Object, kind: SourceKind, contents: &Contents, keyed: Option<Keyed<'_>>) {
     // The name, the key and the value of all that is read, each once, in a fixed order.
     let mut read: BTreeSet<(&str, &str, &[u8])> = BTreeSet::new();
+    let mut is_due = false;
     let references = references(object);
     for reference in references.iter().filter(|reference| reference.kind == kind) {
+        is_due |= keyed.as_ref().is_some_and(|keyed| keyed.manifests.contains(reference.name.as_str()));
         let Some((name, keys)) = contents.get_key_value(&reference.name) else { continue };
         for (key, value) in keys {
             if reference.key.as_ref().is_none_or(|wanted| wanted == key) {
@@ -60,7 +80,7 @@ fn fold(object: &mut Object, kind: SourceKind, contents: &Contents) {
             }
         }
     }
-    if read.is_empty() {
+    if read.is_empty() && !is_due {
         return;
     }
     let mut hash = Sha256::new();
@@ -69,6 +89,10 @@ fn fold(object: &mut Object, kind: SourceKind, contents: &Contents) {
         hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(bytes);
     };
+    // First, and only a part of the digest is shown: nothing can be appended to what was hashed.
+    if let Some(Keyed { key, .. }) = keyed {
+        add(key);
+    }
     for (name, key, value) in read {
         add(name.as_bytes());
         add(key.as_bytes());

@@ -47,16 +47,31 @@ impl fmt::Display for Stranger {
     }
 }
 
-/// Finds what the plan wants and somebody else has made, and returns what of it is to be taken over.
-///
-/// # Errors
-/// [`EngineError::Strangers`] with all that nobody named.
-pub(super) async fn adopted(
+/// What the plan wants and somebody else has made.
+pub(super) struct Found {
+    /// What of it is to be taken over.
+    pub adopted: BTreeSet<ObjectRef>,
+    /// What nobody named.
+    pub strangers: Vec<Stranger>,
+}
+
+impl Found {
+    /// Returns what is to be taken over.
+    ///
+    /// # Errors
+    /// [`EngineError::Strangers`] with all that nobody named.
+    pub(super) fn unless_strangers(self) -> Result<BTreeSet<ObjectRef>, EngineError> {
+        if self.strangers.is_empty() { Ok(self.adopted) } else { Err(EngineError::Strangers(self.strangers)) }
+    }
+}
+
+/// Finds what the plan wants and somebody else has made.
+pub(super) async fn find(
     tools: &Tools,
     session: &Session,
     plan: &Plan,
     adopt: &Adopt,
-) -> Result<BTreeSet<ObjectRef>, EngineError> {
+) -> Result<Found, EngineError> {
     let scopes = questions(session, plan, adopt);
     let lists = scopes.iter().map(|(scope, _)| list_scope(tools, scope));
     let listings: Vec<_> = stream::iter(lists).buffered(WIDTH).try_collect().await?;
@@ -71,7 +86,7 @@ pub(super) async fn adopted(
             }
         }
     }
-    if strangers.is_empty() { Ok(adopted) } else { Err(EngineError::Strangers(strangers)) }
+    Ok(Found { adopted, strangers })
 }
 
 /// Returns what has to be asked, and for which objects: as few lists of metadata as possible.
@@ -93,7 +108,7 @@ fn questions(session: &Session, plan: &Plan, adopt: &Adopt) -> Vec<(Scope, BTree
     }
     let mut questions = Vec::new();
     for ((resource, namespace), names) in unknown {
-        let scope = Scope { resource, namespace, labels: None, fields: None, metadata_only: true };
+        let scope = Scope { metadata_only: true, ..Scope::all(resource, namespace.as_deref()) };
         if names.len() > ONE_BY_ONE {
             questions.push((scope, names));
             continue;

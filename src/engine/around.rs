@@ -17,13 +17,7 @@ const KINDS: [(&str, &str); 4] =
 /// Returns a scope of a kind, all of it in a namespace or in the cluster; `None` when it is not served.
 pub(super) fn scope(catalog: &Catalog, group: &str, kind: &str, namespace: Option<&str>) -> Option<Scope> {
     let kind = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
-    Some(Scope {
-        resource: catalog.preferred(&kind)?.clone(),
-        namespace: namespace.map(str::to_owned),
-        labels: None,
-        fields: None,
-        metadata_only: false,
-    })
+    Some(Scope::all(catalog.preferred(&kind)?.clone(), namespace))
 }
 
 /// Returns the scopes of all that tells something of a namespace.

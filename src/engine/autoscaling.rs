@@ -76,13 +76,7 @@ async fn live(
     let Some(resource) = session.catalog.preferred(&kind) else { return Ok(BTreeSet::new()) };
     let mut found = BTreeSet::new();
     for namespace in namespaces {
-        let scope = Scope {
-            resource: resource.clone(),
-            namespace: Some(namespace),
-            labels: None,
-            fields: None,
-            metadata_only: false,
-        };
+        let scope = Scope::all(resource.clone(), Some(&namespace));
         match ask(tools, "list horizontalpodautoscalers", || tools.cluster.list(&scope)).await {
             Ok(listing) => found.extend(targets(listing.objects.iter())),
             Err(EngineError::Request { error, .. }) if error.is_forbidden() => {}

@@ -1,22 +1,23 @@
 //! What comes before the DAG of a deploy: the cluster is read, the plan is checked against it, what will be
 //! done is told, and only then come the first writes, the inventory's superset and the generated Secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::Stream;
+use jiff::Timestamp;
 
-use super::adopt::adopted;
 use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
 use super::history::not_undone;
+use super::idle::is_idle;
 use super::prepare::{Basis, Prepared};
 use super::redactor::Redactor;
 use super::retry::Tools;
 use super::run::Run;
 use super::secrets::{self, SecretSources, Secrets};
 use super::session::Session;
-use super::{DeployOptions, Emitter, Engine, EngineError, preflight};
+use super::{DeployOptions, Emitter, Engine, EngineError, adopt, preflight};
 use crate::cluster::Catalog;
 use crate::event::{CancelReason, EventKind, Finding, Forecast};
 use crate::object::{Change, Object, ObjectRef};
@@ -55,7 +56,7 @@ impl Engine {
         emitter: &mut Emitter<'_>,
     ) -> Result<Option<Beginning>, EngineError> {
         let tools = run.tools();
-        let reading = read(&tools, plan, options, sources, catalog);
+        let reading = read(&tools, plan, options, sources, catalog, self.clock.now());
         let Some(reading) = run.attend(reading, emitter).await? else { return Ok(None) };
         let Reading { session, prepared, secrets, forecast } = reading;
         let has_work = !secrets.missing.is_empty() || prepared.iter().flatten().any(Prepared::is_sent);
@@ -83,14 +84,31 @@ async fn read(
     options: &DeployOptions,
     sources: &dyn SecretSources,
     catalog: Catalog,
+    now: Timestamp,
 ) -> Result<Reading, EngineError> {
-    let session = Session::read(tools, plan, catalog).await?;
-    let adopted = adopted(tools, &session, plan, &options.adopt).await?;
-    let secrets = secrets::read(tools, &session, plan, sources).await?;
-    let basis = Basis { options: options.clone(), adopted, ..Basis::of_plan(plan) };
-    let prepared = prepare_beside(tools, &session, plan, &secrets.contents, basis).await?;
+    let mut session = Session::read(tools, plan, catalog).await?;
+    if !is_idle(plan, &session, options, now) {
+        session = session.confirmed(tools, plan).await?;
+    }
+    let adopted = adopt::find(tools, &session, plan, &options.adopt).await?.unless_strangers()?;
+    let (secrets, prepared) = decide(tools, &session, plan, options, adopted, sources).await?;
     let forecast = expected(tools, plan, options, &session, &prepared, &secrets).await?;
     Ok(Reading { session, prepared, secrets, forecast })
+}
+
+/// Works out what a deploy writes, given what it takes over.
+pub(super) async fn decide(
+    tools: &Tools,
+    session: &Session,
+    plan: &Plan,
+    options: &DeployOptions,
+    adopted: BTreeSet<ObjectRef>,
+    sources: &dyn SecretSources,
+) -> Result<(Secrets, Vec<Vec<Prepared>>), EngineError> {
+    let secrets = secrets::read(tools, session, plan, sources).await?;
+    let basis = Basis { options: options.clone(), adopted, ..Basis::of_plan(plan) };
+    let prepared = prepare_beside(tools, session, plan, &secrets.contents, basis).await?;
+    Ok((secrets, prepared))
 }
 
 /// Checks a plan against its cluster, once a run, and tells what is found; false when it was interrupted.
@@ -142,7 +160,7 @@ async fn commit(
         session.save_inventory(tools).await?;
     }
     for (object, change) in &secrets.missing {
-        secrets::write(tools, &session, object).await?;
+        secrets::write(tools, &mut session, object).await?;
         changes.push((object.reference(), *change));
     }
     changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));

@@ -77,10 +77,15 @@ impl Engine {
         C: Stream<Item = CancelReason> + Unpin,
         B: AsyncFnOnce(&Plan, Catalog, &mut Run<C>, &mut Emitter<'_>) -> Result<Verdict, EngineError>,
     {
-        let Some(catalog) = run.attend(Session::discover(&run.tools()), emitter).await? else {
-            return Ok(run.stopped());
+        let tools = run.tools();
+        let kinds = async {
+            match command {
+                Command::Deploy { .. } => Session::kinds(&tools, plan).await,
+                Command::Teardown => Session::discover(&tools).await,
+            }
         };
-        match self.take_lock(command, plan, wait_lock, &catalog, run, emitter).await? {
+        let Some(mut catalog) = run.attend(kinds, emitter).await? else { return Ok(run.stopped()) };
+        match self.take_lock(command, plan, wait_lock, &mut catalog, run, emitter).await? {
             Taking::Ours(lock) => run.hold(*lock, emitter.under_way()),
             Taking::Interrupted => return Ok(run.stopped()),
             // Without a namespace there is nothing of ours.
@@ -118,7 +123,7 @@ impl Engine {
         command: Command,
         plan: &Plan,
         wait_lock: Duration,
-        catalog: &Catalog,
+        catalog: &mut Catalog,
         run: &mut Run<C>,
         emitter: &mut Emitter<'_>,
     ) -> Result<Taking, EngineError>
@@ -130,8 +135,9 @@ impl Engine {
         let until = Instant::now() + wait_lock;
         let mut awaited = None;
         // Each turn but the last one needs a change made by somebody else, so there are not many.
-        for _ in 0..TURNS {
-            let held = match run.attend_to_end(claim.make(), emitter).await? {
+        for turn in 0..TURNS {
+            let is_first_question = turn == 0 && catalog.is_assumed();
+            let held = match run.attend_to_end(claim.make(is_first_question), emitter).await? {
                 None => return Ok(Taking::Interrupted),
                 Some(Claimed::Ours(lock, left)) => return Ok(taken(lock, left, emitter)),
                 Some(Claimed::Ending) => {
@@ -143,6 +149,11 @@ impl Engine {
                 Some(Claimed::Nowhere) if command == Command::Teardown => return Ok(Taking::NoNamespace),
                 Some(Claimed::Nowhere) => {
                     // The namespace is the first write.
+                    if catalog.is_assumed() {
+                        let told = run.attend(Session::discover(&tools), emitter).await?;
+                        let Some(told) = told else { return Ok(Taking::Interrupted) };
+                        *catalog = told;
+                    }
                     let home = BTreeMap::from([(namespace_ref(plan.namespace()), None)]);
                     if !run.is_checked && !check(&settled(plan, catalog), catalog, home, run, emitter).await?
                     {

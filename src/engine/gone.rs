@@ -47,13 +47,7 @@ impl Tools {
         name: &ObjectRef,
         is_it: impl Fn(&Object) -> bool,
     ) -> Result<(), ApiError> {
-        let scope = Scope {
-            resource: resource.clone(),
-            namespace: name.namespace.clone(),
-            labels: None,
-            fields: Some(format!("metadata.name={}", name.name)),
-            metadata_only: false,
-        };
+        let scope = Scope::named(resource.clone(), name.namespace.as_deref(), &name.name);
         let mut watch = std::pin::pin!(self.cluster.watch(scope, Start::List, self.seed));
         // The stream never ends; a deadline ends this wait.
         while let Some(observation) = self.unless_cancelled(watch.next()).await? {

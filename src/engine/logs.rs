@@ -94,8 +94,8 @@ impl Logs<'_> {
         let mut add = |group: &str, kind: &str, workload: &ObjectRef| -> Result<(), EngineError> {
             let kind = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
             let resource = resource(catalog, &kind)?.clone();
-            let (namespace, metadata_only) = (workload.namespace.clone(), kind.kind != "Pod");
-            let scope = Scope { resource, namespace, labels: None, fields: None, metadata_only };
+            let metadata_only = kind.kind != "Pod";
+            let scope = Scope { metadata_only, ..Scope::all(resource, workload.namespace.as_deref()) };
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }

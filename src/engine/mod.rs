@@ -30,6 +30,7 @@ mod gone;
 mod history;
 mod home;
 mod identity;
+mod idle;
 mod lock;
 mod logs;
 mod options;
@@ -141,6 +142,7 @@ impl Engine {
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
         let Beginning { mut session, prepared, changes, redactor } = beginning;
+        session.tell_warnings(emitter);
         for (object, change) in changes {
             emitter.emit(EventKind::ObjectApplied { stage: None, object, change });
         }
@@ -159,6 +161,7 @@ impl Engine {
             // The one write that still goes out after a cancel: without it the next deploy only has more
             // to prove.
             run.finally(session.save_inventory(&run.closing_tools()), emitter).await?;
+            session.tell_warnings(emitter);
         }
         let verdict = match (overall(plan, &outcome.verdicts, outcome.cancelled), run.cancelled()) {
             (Verdict::Succeeded, None) => removal::prune(plan, options, &mut session, run, emitter).await?,
@@ -237,6 +240,7 @@ impl Engine {
         }
         let tools = run.closing_tools();
         let left = run.finally(removal::close(&tools, &mut session, plan, removal), emitter).await?;
+        session.tell_warnings(emitter);
         Ok(removal::still_there(verdict, &left))
     }
 

@@ -108,13 +108,8 @@ async fn ask(tools: &Tools, catalog: &Catalog, questions: Questions, facts: &mut
 async fn read_list(tools: &Tools, catalog: &Catalog, list: &List) -> Answer<Vec<Object>> {
     // A kind that is not served has no objects.
     let Some(resource) = catalog.preferred(&list.kind()) else { return Ok(Vec::new()) };
-    let scope = Scope {
-        resource: resource.clone(),
-        namespace: list.namespace().map(str::to_owned),
-        labels: None,
-        fields: list.fields().map(str::to_owned),
-        metadata_only: false,
-    };
+    let fields = list.fields().map(str::to_owned);
+    let scope = Scope { fields, ..Scope::all(resource.clone(), list.namespace()) };
     let request = format!("list {}", resource.plural);
     let page = answer(tools, &request, || tools.cluster.first_page(&scope)).await?;
     page.ok_or_else(|| format!("there are too many {} to look at", resource.plural))

@@ -2,6 +2,7 @@
 //! what is left to others, and for each the question whether anything has to be sent at all.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::autoscaling;
 use super::conflict::{Terms, owns_replicas_alone};
@@ -11,12 +12,16 @@ use super::tasks::{Manner, has_run_for_good, manner};
 use crate::compose::{Contents as SecretContents, fold_secrets};
 use crate::inventory::PART_OF;
 use crate::object::{Object, ObjectRef};
-use crate::plan::{ConflictPolicy, Plan};
+use crate::plan::{ConflictPolicy, HASH_KEY, Plan};
 
 /// An object as it is sent, and what is known of it.
 pub(super) struct Prepared {
-    /// What is sent.
+    /// The object as the plan wants it here; [`Prepared::labelled`] is what is sent.
     pub wanted: Object,
+    /// The id of our set.
+    set: Arc<str>,
+    /// True when it is proven that sending it would change nothing.
+    pub is_proven: bool,
     /// The object as the server had it when the run began.
     pub live: Option<Object>,
     /// What is to be done.
@@ -60,16 +65,24 @@ impl Prepared {
         !matches!(self.todo, Todo::Nothing | Todo::Write(Manner::Leave))
     }
 
+    /// Returns the object with our label. It is made when it is needed: the plan's own tree is shared, a labelled
+    /// one is a copy.
+    pub(super) fn labelled(&self) -> Object {
+        let mut labelled = self.wanted.clone();
+        labelled.set_label(PART_OF, &self.set);
+        labelled
+    }
+
     /// Returns the object as a dry run has to ask about it: replicas that a deploy would hand off to an
     /// autoscaler stay as they are, which a dry run of the rest alone cannot know.
     pub(super) fn as_asked(&self) -> Object {
         let replicas = self.live.as_ref().filter(|live| self.terms.autoscaled && owns_replicas_alone(live));
         let Some(replicas) = replicas.and_then(|live| live.get("/spec/replicas")) else {
-            return self.wanted.clone();
+            return self.labelled();
         };
-        let mut value = self.wanted.value().clone();
+        let mut value = self.labelled().into_value();
         value["spec"]["replicas"] = replicas.clone();
-        Object::new(value).unwrap_or_else(|_| self.wanted.clone())
+        Object::new(value).unwrap_or_else(|_| self.labelled())
     }
 }
 
@@ -105,24 +118,35 @@ pub(super) fn prepare(
     secrets: &SecretContents,
     basis: &Basis,
 ) -> Vec<Vec<Prepared>> {
-    let set = session.inventory.id();
+    let set: Arc<str> = session.inventory.id().into();
+    let key = secrets.get(&plan.key_secret()).and_then(|keys| keys.get(HASH_KEY));
+    let manifests = plan.manifest_secrets();
     let one = |object: &Object| {
         let mut wanted = object.clone();
-        fold_secrets(&mut wanted, secrets);
-        wanted.set_label(PART_OF, &set);
+        // No pod reads a Secret of the plan where there is no key.
+        if let Some(key) = key {
+            fold_secrets(&mut wanted, secrets, &manifests, key);
+        }
         let name = wanted.reference();
         let terms = basis.terms(plan, &name);
         let live = session.live.get(&name).cloned();
         let left = live.as_ref().map(|live| terms.leave_to_others(&mut wanted, live)).unwrap_or_default();
         let manner = manner(&wanted, live.as_ref());
-        let proven = live.as_ref().is_some_and(|live| session.inventory.proves_unchanged(&wanted, live));
-        let spared = basis.options.rollback.is_some() && !proven && has_run_for_good(&wanted, live.as_ref());
-        let todo = match manner {
-            _ if spared => Todo::Write(Manner::Leave),
-            Manner::Apply if proven => Todo::Nothing,
-            manner => Todo::Write(manner),
-        };
-        Prepared { wanted, live, todo, terms, left, spared }
+        let todo = Todo::Write(manner);
+        let set = Arc::clone(&set);
+        let mut prepared = Prepared { wanted, set, is_proven: false, live, todo, terms, left, spared: false };
+        let proves = |live| session.inventory.proves_unchanged(&prepared.labelled(), live);
+        prepared.is_proven = prepared.live.as_ref().is_some_and(proves);
+        prepared.spared = basis.options.rollback.is_some()
+            && !prepared.is_proven
+            && has_run_for_good(&prepared.wanted, prepared.live.as_ref());
+        if prepared.spared {
+            prepared.todo = Todo::Write(Manner::Leave);
+        } else if prepared.is_proven && manner == Manner::Apply {
+            // Never sent, so what was folded in need not be kept.
+            (prepared.todo, prepared.wanted) = (Todo::Nothing, object.clone());
+        }
+        prepared
     };
     plan.stages().iter().map(|stage| stage.objects.iter().map(one).collect()).collect()
 }

@@ -65,7 +65,10 @@ pub(super) async fn read(
     let resource = resource(&session.catalog, &kind())?;
     for spec in plan.secrets() {
         let name = reference(plan.namespace(), spec);
-        let live = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
+        let live = match session.live.get(&name) {
+            Some(live) => Some(live.clone()),
+            None => ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?,
+        };
         let mut values = live.as_ref().map(contents_of).unwrap_or_default();
         let made = fill(spec, &mut values, sources)?;
         match (made.is_empty(), live) {
@@ -79,6 +82,16 @@ pub(super) async fn read(
         secrets.contents.insert(spec.name.clone(), values);
     }
     Ok(secrets)
+}
+
+/// Returns what the plan's Secrets hold, by what was listed; `None` when something of it is missing there.
+pub(super) fn listed(session: &Session, plan: &Plan) -> Option<SecretContents> {
+    let content = |spec: &SecretSpec| {
+        let values = contents_of(session.live.get(&reference(plan.namespace(), spec))?);
+        let has_all = spec.keys.iter().all(|key| values.contains_key(&key.key));
+        has_all.then(|| (spec.name.clone(), values))
+    };
+    plan.secrets().iter().map(content).collect()
 }
 
 /// Reads the plan's Secrets as they are; `None` when we may not.
@@ -103,12 +116,14 @@ pub(super) async fn present(
 }
 
 /// Writes one of the missing Secrets.
-pub(super) async fn write(tools: &Tools, session: &Session, wanted: &Object) -> Result<(), EngineError> {
+pub(super) async fn write(tools: &Tools, session: &mut Session, wanted: &Object) -> Result<(), EngineError> {
     let resource = resource(&session.catalog, &kind())?;
     let name = wanted.reference();
     let request = format!("apply {name}");
     let written = tools.persist_write(&request, || tools.cluster.apply(resource, wanted)).await;
-    written.map(|_| ()).map_err(|error| EngineError::request(request, error))
+    let written = written.map_err(|error| EngineError::request(request, error))?;
+    session.warned(&name, written);
+    Ok(())
 }
 
 /// Returns the reference of a generated Secret.
@@ -117,7 +132,8 @@ pub(super) fn reference(namespace: &str, spec: &SecretSpec) -> ObjectRef {
     ObjectRef { group, kind, namespace: Some(namespace.to_owned()), name: spec.name.clone() }
 }
 
-fn kind() -> GroupKind {
+/// Returns the kind of a Secret.
+pub(super) fn kind() -> GroupKind {
     GroupKind { group: String::new(), kind: "Secret".to_owned() }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::EngineError;
 use super::retry::Tools;
-use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope};
+use super::warnings::Warnings;
+use super::{Emitter, EngineError, secrets};
+use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope, Written};
+use crate::event::EventKind;
 use crate::inventory::{FIELD_MANAGER, Inventory};
 pub(super) use crate::object::settles_at_once;
 use crate::object::{GroupKind, Object, ObjectRef};
@@ -29,26 +31,45 @@ pub(super) struct Session {
     pub inventory: Inventory,
     /// Where a watch of a scope goes on.
     pub resource_versions: BTreeMap<Scope, String>,
-    /// Every owned object as it is; of kinds in [`settles_at_once`] only the metadata.
+    /// Every owned object as it is; of kinds in [`settles_at_once`] only the metadata, the plan's generated
+    /// Secrets aside.
     pub live: BTreeMap<ObjectRef, Object>,
     /// What the readiness rules need to know beside.
     pub surroundings: Surroundings,
+    has_seen_classes: bool,
+    warnings: Warnings,
+    /// What the server warned of when the run wrote for itself: its inventory, generated Secrets.
+    news: Vec<String>,
 }
 
 impl Session {
-    /// Asks what kinds are served: the first question to a cluster, and so the one that finds it away.
+    /// Asks what kinds are served.
     pub(super) async fn discover(tools: &Tools) -> Result<Catalog, EngineError> {
-        let request = "discover the served kinds";
-        let first = Tools { patience: FIRST_ANSWER_WITHIN, ..tools.clone() };
-        match ask(&first, request, || first.cluster.discover()).await {
-            // A server that answers is there, whatever it says: it is given the time of any request.
-            Err(EngineError::Request { error, .. })
-                if error.refusal().is_some_and(|refusal| refusal.code == 429 || refusal.code >= 500) =>
-            {
-                ask(tools, request, || tools.cluster.discover()).await
-            }
-            answer => answer,
+        let ask =
+            async |tools: Tools| ask(&tools, "discover the served kinds", || tools.cluster.discover()).await;
+        first_asked(tools, ask).await
+    }
+
+    /// Returns what kinds are served; where the plan has only such as every server serves, without asking.
+    pub(super) async fn kinds(tools: &Tools, plan: &Plan) -> Result<Catalog, EngineError> {
+        let assumed = Catalog::assumed();
+        let is_enough = plan.objects().all(|(_, object)| assumed.of(object).is_ok());
+        if is_enough { Ok(assumed) } else { Self::discover(tools).await }
+    }
+
+    /// Returns the session of one who is about to write: what kinds are served is asked, if it was assumed so
+    /// far, and what was read by a wrong assumption is read anew.
+    pub(super) async fn confirmed(mut self, tools: &Tools, plan: &Plan) -> Result<Self, EngineError> {
+        if !self.catalog.is_assumed() {
+            return Ok(self);
         }
+        let catalog = Self::discover(tools).await?;
+        let read = |catalog| scopes(catalog, plan, &self.inventory);
+        if read(&self.catalog) != read(&catalog) {
+            return Box::pin(Self::read(tools, plan, catalog)).await;
+        }
+        self.learn_kinds(catalog);
+        Ok(self)
     }
 
     /// Reads the cluster.
@@ -68,6 +89,9 @@ impl Session {
             inventory,
             resource_versions: BTreeMap::new(),
             live: BTreeMap::new(),
+            has_seen_classes: false,
+            warnings: Warnings::default(),
+            news: Vec::new(),
         };
         session.learn_kinds(catalog);
         for (scope, listing) in scopes.into_iter().zip(listings) {
@@ -76,11 +100,23 @@ impl Session {
             }
             session.live.extend(listing.objects.into_iter().map(|object| (object.reference(), object)));
         }
-        if plan.stages().iter().flat_map(|stage| &stage.objects).any(|o| o.kind() == "PersistentVolumeClaim")
-        {
-            session.surroundings.storage_classes = storage_classes(tools, &session.catalog).await?;
-        }
+        session.look_at_classes(tools, plan).await?;
         Ok(session)
+    }
+
+    /// Reads the StorageClasses, once, when a claim of the plan is not bound: only then they matter.
+    pub(super) async fn look_at_classes(&mut self, tools: &Tools, plan: &Plan) -> Result<(), EngineError> {
+        let is_open = |claim: &Object| {
+            let live = self.live.get(&claim.reference());
+            live.is_none_or(|live| live.text("/status/phase") != "Bound")
+        };
+        let mut claims =
+            plan.objects().map(|(_, object)| object).filter(|o| o.kind() == "PersistentVolumeClaim");
+        if !self.has_seen_classes && claims.any(is_open) {
+            self.surroundings.storage_classes = storage_classes(tools, &self.catalog).await?;
+            self.has_seen_classes = true;
+        }
+        Ok(())
     }
 
     /// Takes in what kinds are served.
@@ -125,8 +161,21 @@ impl Session {
         }
     }
 
+    /// Takes in the server's warnings about a write of the run's own.
+    pub(super) fn warned(&mut self, name: &ObjectRef, written: Written) {
+        let news = self.warnings.news(name, written.warnings);
+        self.news.extend(news);
+    }
+
+    /// Tells what the server has warned of since the last time.
+    pub(super) fn tell_warnings(&mut self, emitter: &mut Emitter<'_>) {
+        for message in self.news.drain(..) {
+            emitter.emit(EventKind::Warned { message });
+        }
+    }
+
     /// Writes the inventory as it stands.
-    pub(super) async fn save_inventory(&self, tools: &Tools) -> Result<(), EngineError> {
+    pub(super) async fn save_inventory(&mut self, tools: &Tools) -> Result<(), EngineError> {
         let parent = self.inventory.parent();
         let resource = resource(&self.catalog, &parent.group_kind())?;
         let wanted = Object::new(self.inventory.to_value())
@@ -135,7 +184,9 @@ impl Session {
         let request = format!("write the inventory {parent}");
         let send = || tools.cluster.apply_as(&manager, resource, &wanted);
         let written = tools.persist_write(&request, send).await;
-        written.map(|_| ()).map_err(|error| EngineError::request(request, error))
+        let written = written.map_err(|error| EngineError::request(request, error))?;
+        self.warned(&parent, written);
+        Ok(())
     }
 }
 
@@ -150,6 +201,22 @@ pub(super) fn resource<'a>(catalog: &'a Catalog, kind: &GroupKind) -> Result<&'a
         let error = ApiError::UnknownKind { api_version: kind.group.clone(), kind: kind.kind.clone() };
         EngineError::request(format!("find the kind {kind}"), error)
     })
+}
+
+/// Sends the first request of a run, which finds out whether the cluster is there at all.
+pub(super) async fn first_asked<T>(
+    tools: &Tools,
+    ask: impl AsyncFn(Tools) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    match Box::pin(ask(Tools { patience: FIRST_ANSWER_WITHIN, ..tools.clone() })).await {
+        // A server that answers is there, whatever it says: it is given the time of any request.
+        Err(EngineError::Request { error, .. })
+            if error.refusal().is_some_and(|refusal| refusal.code == 429 || refusal.code >= 500) =>
+        {
+            Box::pin(ask(tools.clone())).await
+        }
+        answer => answer,
+    }
 }
 
 /// Sends a request with its retries.
@@ -172,12 +239,12 @@ pub(super) fn scopes(catalog: &Catalog, plan: &Plan, inventory: &Inventory) -> B
         .filter_map(|member| {
             let kind = member.group_kind();
             let resource = catalog.preferred(&kind)?.clone();
-            Some(Scope::owned(
-                resource,
-                member.namespace.as_deref(),
-                &set,
-                settles_at_once(&kind, plan.rules()),
-            ))
+            let namespace = member.namespace.as_deref();
+            // What generated Secrets hold is read with the rest: one list costs less than a look at each.
+            let is_read =
+                !plan.secrets().is_empty() && kind == secrets::kind() && namespace == Some(plan.namespace());
+            let metadata_only = settles_at_once(&kind, plan.rules()) && !is_read;
+            Some(Scope::owned(resource, namespace, &set, metadata_only))
         })
         .collect()
 }
@@ -203,13 +270,7 @@ async fn storage_classes(
 ) -> Result<Option<BTreeMap<String, StorageClass>>, EngineError> {
     let kind = GroupKind { group: "storage.k8s.io".to_owned(), kind: "StorageClass".to_owned() };
     let Some(resource) = catalog.preferred(&kind) else { return Ok(None) };
-    let scope = Scope {
-        resource: resource.clone(),
-        namespace: None,
-        labels: None,
-        fields: None,
-        metadata_only: false,
-    };
+    let scope = Scope::all(resource.clone(), None);
     let listing = match ask(tools, "list storageclasses", || tools.cluster.list(&scope)).await {
         Ok(listing) => listing,
         Err(EngineError::Request { error, .. }) if error.is_forbidden() => return Ok(None),

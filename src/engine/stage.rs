@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::prepare::{Prepared, Todo};
 use super::tasks::Manner;
 use crate::event::Verdict;
-use crate::object::{LAST_WRITE_RANK, Object, Uid, write_rank};
+use crate::object::{LAST_WRITE_RANK, Object, Uid, settles_at_once, write_rank};
 use crate::readiness::{Readiness, Receipt, Sight, Surroundings, assess};
 
 /// Time is asked again no sooner than this.
@@ -44,7 +44,9 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// Takes in an object as the server holds it; news older than what is known are dropped.
-    fn see(&mut self, object: Object) {
+    fn see(&mut self, mut object: Object) {
+        // Thousands of objects are kept to the end of the run.
+        object.drop_managers();
         if self.live.as_ref().is_none_or(|known| !is_older(&object, known)) {
             self.live = Some(object);
             self.is_gone = false;
@@ -229,7 +231,12 @@ impl StageRun {
         let tracked = &mut self.objects[index];
         let Some(receipt) = Receipt::of(&answer, changed, now) else { return false };
         tracked.actuation = Actuation::Accepted(receipt);
+        tracked.prepared.live = None;
         tracked.see(answer);
+        let kind = tracked.prepared.wanted.reference().group_kind();
+        if let Some(live) = tracked.live.as_mut().filter(|_| settles_at_once(&kind, &surroundings.rules)) {
+            live.drop_content();
+        }
         tracked.reassess(surroundings, now)
     }
 

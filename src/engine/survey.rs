@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::drift::{Since, since};
-use super::prepare::{Basis, prepare};
+use super::prepare::{Basis, Prepared, prepare};
 use super::retry::Tools;
 use super::secrets::{NotMade, reference};
 use super::session::{Session, WIDTH, ask, settles_at_once};
@@ -67,6 +67,7 @@ impl Survey {
     /// Reads as a whole what is not as we left it and of which only the metadata is known, or nothing: an
     /// object without our label may have its place.
     pub(super) async fn look_closer(&mut self, tools: &Tools) -> Result<(), EngineError> {
+        self.session.look_at_classes(tools, &self.plan).await?;
         let unclear: Vec<(Object, String)> =
             prepare(&self.plan, &self.session, &self.secrets, &Basis::of_plan(&self.plan))
                 .into_iter()
@@ -76,10 +77,9 @@ impl Survey {
                     self.session.inventory.record(&name)?;
                     let version = prepared.live.as_ref().map_or("", Object::resource_version).to_owned();
                     let is_known = self.whole.get(&name).is_some_and(|(known, _)| *known == version);
-                    let is_clear = prepared.live.as_ref().is_some_and(|live| {
-                        !settles_at_once(&name.group_kind(), self.plan.rules())
-                            || self.session.inventory.proves_unchanged(&prepared.wanted, live)
-                    });
+                    let is_clear = prepared.is_proven
+                        || (prepared.live.is_some()
+                            && !settles_at_once(&name.group_kind(), self.plan.rules()));
                     (!is_known && !is_clear).then_some((prepared.wanted, version))
                 })
                 .collect();
@@ -127,7 +127,7 @@ impl Survey {
         for (stage, prepared) in self.plan.stages().iter().zip(prepared) {
             for prepared in prepared {
                 let name = prepared.wanted.reference();
-                let since = self.since(&prepared.wanted, prepared.live.as_ref(), mask);
+                let since = self.since(&prepared, mask);
                 told.insert(name.clone());
                 add(Some(stage.id.clone()), name, None, since);
             }
@@ -143,14 +143,14 @@ impl Survey {
         (rows, again)
     }
 
-    fn since(&self, wanted: &Object, live: Option<&Object>, mask: &Mask) -> Option<Since> {
-        let name = wanted.reference();
+    fn since(&self, prepared: &Prepared, mask: &Mask) -> Option<Since> {
+        let name = prepared.wanted.reference();
         let record = self.session.inventory.record(&name)?;
-        if live.is_some_and(|live| self.session.inventory.proves_unchanged(wanted, live)) {
+        if prepared.is_proven {
             return Some(Since::default());
         }
         let whole = self.whole.get(&name).and_then(|(_, whole)| whole.as_ref());
-        Some(since(wanted, whole.or(live)?, record, mask))
+        Some(since(&prepared.labelled(), whole.or(prepared.live.as_ref())?, record, mask))
     }
 
     fn assess(&self, live: Option<&Object>, now: Timestamp) -> Option<Assessment> {

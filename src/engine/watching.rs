@@ -111,13 +111,7 @@ impl Engine {
         }
         let parent = survey.session.inventory.parent();
         if let Some(resource) = survey.session.catalog.preferred(&parent.group_kind()) {
-            let scope = Scope {
-                resource: resource.clone(),
-                namespace: parent.namespace.clone(),
-                labels: None,
-                fields: Some(format!("metadata.name={}", parent.name)),
-                metadata_only: false,
-            };
+            let scope = Scope::named(resource.clone(), parent.namespace.as_deref(), &parent.name);
             add(scope, Start::List);
         }
         watches

@@ -23,6 +23,7 @@ pub use conflicts::{ConflictPolicy, ConflictRule, covers};
 pub use graph::{Graph, GraphError};
 
 use crate::object::rule::Rule;
+use crate::object::settings::{Reference, SourceKind, references};
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::problem::Place;
 
@@ -179,6 +180,11 @@ pub struct SecretKey {
     pub sources: Vec<SecretSource>,
 }
 
+/// The key of the Secret that [`Plan::key_secret`] names.
+pub const HASH_KEY: &str = "hash";
+/// Letters and digits of it: more than 250 bits.
+const KEY_LENGTH: u16 = 43;
+
 /// Where a secret value can come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -233,11 +239,37 @@ impl Plan {
         })
     }
 
-    /// Adds the Secrets whose values are made once.
+    /// Adds the Secrets whose values are made once. Where pods read Secrets of the plan there is one more: it
+    /// holds the key of the hash that rolls those pods.
     #[must_use]
     pub fn with_secrets(mut self, secrets: Vec<SecretSpec>) -> Self {
+        let generated = secrets.iter().map(|spec| spec.name.as_str());
+        let own: BTreeSet<&str> = self.manifest_secrets().into_iter().chain(generated).collect();
+        let is_own = |read: &Reference| read.kind == SourceKind::Secret && own.contains(read.name.as_str());
+        let is_read = self.objects().any(|(_, object)| references(object).iter().any(is_own));
         self.secrets = secrets;
+        if is_read {
+            let key =
+                SecretKey { key: HASH_KEY.to_owned(), sources: vec![SecretSource::Generate(KEY_LENGTH)] };
+            self.secrets.push(SecretSpec { name: self.key_secret(), keys: vec![key] });
+        }
         self
+    }
+
+    /// Returns the name of the Secret that holds the key of the hashes.
+    pub fn key_secret(&self) -> String {
+        format!("wesago-{}-key", self.name)
+    }
+
+    /// Returns the names of the Secrets that are written in the plan itself, beside its inventory.
+    pub fn manifest_secrets(&self) -> BTreeSet<&str> {
+        let objects = self.objects().map(|(_, object)| object);
+        let secrets = objects.filter(|object| {
+            object.kind() == "Secret"
+                && object.group().is_empty()
+                && object.namespace() == Some(self.namespace.as_str())
+        });
+        secrets.map(Object::name).collect()
     }
 
     /// Adds what is told at the end of a deploy that succeeded.

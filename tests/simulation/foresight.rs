@@ -35,14 +35,26 @@ pub(crate) struct Foresight {
 impl World {
     /// Asks the program what a deploy would do.
     pub(crate) async fn foresee(&mut self, plan: &Plan, weather: Weather) {
+        // What it says is for the oracle.
+        let _said = self.foresee_with(plan, &DeployOptions::default(), weather).await;
+    }
+
+    /// Asks the program what a deploy with options would do, and returns what it says.
+    pub(crate) async fn foresee_with(
+        &mut self,
+        plan: &Plan,
+        options: &DeployOptions,
+        weather: Weather,
+    ) -> Result<Forecast, EngineError> {
         let id = FIRST + RunId::try_from(self.foresights.len()).unwrap();
         self.journal.write(What::Began { run: id, command: format!("Diff {weather:?}") });
         let in_peace = weather.ends.is_none();
         let engine = self.engine(id, weather);
-        let said = Box::pin(engine.diff(plan, &DeployOptions::default())).await;
+        let said = Box::pin(engine.diff(plan, options)).await;
         self.journal.write(What::Ended { run: id, how: format!("{said:?}") });
         let runs_before = self.runs.len();
-        self.foresights.push(Foresight { id, plan: plan.clone(), in_peace, said, runs_before });
+        self.foresights.push(Foresight { id, plan: plan.clone(), in_peace, said: said.clone(), runs_before });
+        said
     }
 
     /// Returns an engine that only asks: it has no events to tell.

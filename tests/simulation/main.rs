@@ -20,6 +20,8 @@ mod conformance;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod deadline;
 #[cfg(test)]
 mod deployer;
@@ -37,6 +39,8 @@ mod history;
 mod home;
 #[cfg(test)]
 mod journal;
+#[cfg(test)]
+mod liberties;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(crate) fn map(name: &str, data: &Value) -> Object {
     object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}))
 }
 
-fn workload(kind: &str, image: &str, more: &Value) -> Object {
+pub(crate) fn workload(kind: &str, image: &str, more: &Value) -> Object {
     let container = json!({"name": "main", "image": image});
     let mut value = json!({
         "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web"},
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Does something as another field manager.
-    fn act(&self, manager: &str, key: &Key, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn act(&self, manager: &str, key: &Key, change: impl FnOnce(&mut Value)) {
         let mut store = self.server.store();
         let kind = store.kind_of(key);
         let mut object = store.objects[key].object.clone();

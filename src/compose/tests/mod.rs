@@ -242,6 +242,10 @@ fn deployment(container: &str) -> String {
 
 /// Returns the hash in the template of `Deployment/web`, with the values of a Secret folded in.
 fn fingerprint(container: &str, map: &str, secret: &[(&str, &str)]) -> Option<String> {
+    keyed_fingerprint(container, map, secret, b"key")
+}
+
+fn keyed_fingerprint(container: &str, map: &str, secret: &[(&str, &str)], key: &[u8]) -> Option<String> {
     let plan = format!(
         "{HEAD}secrets: {{ env: {{ A: {{ generate: 8 }}, B: {{ generate: 8 }} }} }}\nstages:\n  a: {{ apply: [m.yaml, web.yaml] }}\n"
     );
@@ -249,7 +253,8 @@ fn fingerprint(container: &str, map: &str, secret: &[(&str, &str)]) -> Option<St
     let (_, web) = composed.plan.objects().find(|(_, object)| object.kind() == "Deployment").unwrap();
     let mut web = web.clone();
     let keys = secret.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
-    super::fold_secrets(&mut web, &BTreeMap::from([("env".to_owned(), keys)]));
+    let manifests = composed.plan.manifest_secrets();
+    super::fold_secrets(&mut web, &BTreeMap::from([("env".to_owned(), keys)]), &manifests, key);
     let annotation = web.get("/spec/template/metadata/annotations/wesago~1config")?;
     Some(annotation.as_str().unwrap().to_owned())
 }
@@ -269,6 +274,38 @@ fn s11_a_changed_setting_rolls_exactly_the_pods_that_read_it() {
     assert_ne!(fingerprint(BOTH, MAP, &secret), fingerprint(BOTH, MAP, &[("A", "1"), ("B", "2")]));
     // The same from run to run.
     assert_eq!(fingerprint(BOTH, MAP, &secret), fingerprint(BOTH, MAP, &secret));
+}
+
+#[test]
+fn a_hash_of_secrets_cannot_be_tried_out() {
+    const GENERATED: &str = "env: [{ name: A, valueFrom: { secretKeyRef: { name: env, key: A } } }]";
+    const MANIFEST: &str = "envFrom: [{ secretRef: { name: written } }]";
+    const MAP_ONLY: &str = "envFrom: [{ configMapRef: { name: settings } }]";
+    let written = "apiVersion: v1\nkind: Secret\nmetadata: { name: written }\nstringData: { A: weak }\n";
+    let with = |container: &str, more: &str, key: &[u8]| {
+        keyed_fingerprint(container, &format!("{MAP}---\n{more}"), &[("A", "weak")], key).unwrap()
+    };
+    for container in [GENERATED, MANIFEST] {
+        assert_ne!(with(container, written, b"one"), with(container, written, b"another"), "{container}");
+    }
+    let changed = written.replace("weak", "other");
+    assert_ne!(with(MANIFEST, written, b"one"), with(MANIFEST, &changed, b"one"));
+    // What is no secret needs no key.
+    assert_eq!(with(MAP_ONLY, written, b"one"), with(MAP_ONLY, written, b"another"));
+}
+
+#[test]
+fn only_a_plan_whose_pods_read_its_secrets_has_a_key() {
+    let secrets = |container: &str, declared: &str| {
+        let plan = format!("{HEAD}{declared}stages:\n  a: {{ apply: [m.yaml, web.yaml] }}\n");
+        let composed = composed(&plan, &[("m.yaml", MAP), ("web.yaml", &deployment(container))]).unwrap();
+        composed.plan.secrets().iter().map(|secret| secret.name.clone()).collect::<Vec<_>>()
+    };
+    let declared = "secrets: { env: { A: { generate: 8 } } }\n";
+    let reads = "envFrom: [{ secretRef: { name: env } }]";
+    assert_eq!(secrets(reads, declared), ["env", "wesago-shop-key"]);
+    assert_eq!(secrets("image: x", declared), ["env"]);
+    assert_eq!(secrets("image: x", ""), [""; 0]);
 }
 
 #[test]

@@ -25,6 +25,21 @@ const CLIENT_SIDE: [&str; 6] = [
 /// Returns the JSON patch that makes ours what client-side managers own of an object, while it is as it was
 /// seen; `None` when there is nothing of theirs.
 pub(in crate::engine) fn migration(live: &Object) -> Option<Value> {
+    // The resource version makes of it a question: is it still as it was seen?
+    Some(json!([
+        {"op": "replace", "path": "/metadata/managedFields", "value": entries(live)?},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": live.resource_version()},
+    ]))
+}
+
+/// Returns an object as that patch would leave it.
+pub(in crate::engine) fn migrated(live: &Object) -> Option<Object> {
+    let mut value = live.value().clone();
+    value["metadata"]["managedFields"] = entries(live)?.into();
+    Object::new(value).ok()
+}
+
+fn entries(live: &Object) -> Option<Vec<Value>> {
     let entries = live.get("/metadata/managedFields")?.as_array()?;
     let is_ours = |entry: &&Value| {
         entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
@@ -47,12 +62,7 @@ pub(in crate::engine) fn migration(live: &Object) -> Option<Value> {
         return None;
     }
     let others = entries.iter().filter(|entry| !is_theirs(entry) && !is_ours(entry));
-    let migrated: Vec<Value> = std::iter::once(ours).chain(others.cloned()).collect();
-    // The resource version makes of it a question: is it still as it was seen?
-    Some(json!([
-        {"op": "replace", "path": "/metadata/managedFields", "value": migrated},
-        {"op": "replace", "path": "/metadata/resourceVersion", "value": live.resource_version()},
-    ]))
+    Some(std::iter::once(ours).chain(others.cloned()).collect())
 }
 
 fn is_theirs(entry: &Value) -> bool {

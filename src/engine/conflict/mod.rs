@@ -7,7 +7,7 @@
 
 mod migration;
 
-pub(super) use migration::migration;
+pub(super) use migration::{migrated, migration};
 
 use serde_json::Value;
 

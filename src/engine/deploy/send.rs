@@ -20,7 +20,7 @@ impl Deploy<'_, '_> {
     /// Returns the write of an object as a task.
     pub(super) fn write(&self, stage: StageIdx, index: usize) -> Task {
         let tracked = &self.stages[stage.0].objects[index];
-        let wanted = tracked.prepared.wanted.clone();
+        let wanted = tracked.prepared.labelled();
         let (live, terms) = (tracked.prepared.live.clone(), tracked.prepared.terms.clone());
         let manner = self.stages[stage.0].manner(index);
         let known = self.session.resource(&wanted);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::cluster::{ApiError, Refusal, Written};
-use crate::engine::conflict::{Settlement, Terms};
+use crate::engine::conflict::{self, Settlement, Terms};
 use crate::engine::recreate::{Way, way};
 use crate::engine::refused;
 use crate::event::Prospect;
@@ -93,7 +93,12 @@ fn refused(
         return Ok(match terms.settle(refusal) {
             Settlement::Take => configure(format!("{}, and that is taken", told())),
             Settlement::Yield(fields) => configure(format!("{} is left to its owner", fields.join(", "))),
-            Settlement::Fail(_) => Outlook::Refused { message: told() },
+            Settlement::Fail(conflicts) => Outlook::Refused {
+                message: match live.filter(|_| !conflicts.is_empty()) {
+                    Some(live) => conflict::explain(wanted, live, &conflicts),
+                    None => told(),
+                },
+            },
         });
     }
     let message = refusal.message.clone();
@@ -249,8 +254,9 @@ mod tests {
             assert!(matches!(told, Outlook::Done { prospect: Prospect::Configure, .. }), "{told:?}");
         }
         let told = under(&Terms::default());
-        let message = "somebody else owns .data.a (conflict with \"kubectl-edit\" using v1)".to_owned();
-        assert_eq!(told, Outlook::Refused { message });
+        let Outlook::Refused { message } = told else { panic!("{told:?}") };
+        assert!(message.starts_with("`.data.a` belongs to kubectl-edit (update)"), "{message}");
+        assert!(message.contains("`--take ConfigMap/x:.data.a`"), "{message}");
     }
 
     #[test]

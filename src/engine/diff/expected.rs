@@ -4,7 +4,7 @@
 use super::reckon::reckoned;
 use super::rolls::{ChangedKeys, replaces_pods, template_reasons};
 use super::{SPARED, tell_left, tell_secrets, why_again};
-use crate::compose::{CONFIG_ANNOTATION, SourceKind};
+use crate::compose::CONFIG_ANNOTATION;
 use crate::difference::Mask;
 use crate::engine::prepare::{Prepared, Todo};
 use crate::engine::retry::Tools;
@@ -27,13 +27,8 @@ pub(in crate::engine) async fn expected(
 ) -> Result<Forecast, EngineError> {
     let mask = Mask::blind(CONFIG_ANNOTATION);
     let mut forecast = Forecast::default();
-    tell_secrets(&mut forecast, secrets);
-    let mut keys = ChangedKeys::default();
-    for (secret, made) in &secrets.made {
-        for key in made {
-            keys.add(SourceKind::Secret, secret, key);
-        }
-    }
+    tell_secrets(&mut forecast, secrets, &[]);
+    let mut keys = ChangedKeys::made(secrets, plan);
     for prepared in prepared.iter().flatten().filter(|prepared| matches!(prepared.todo, Todo::Write(_))) {
         keys.suspect(&prepared.wanted);
     }
@@ -57,8 +52,7 @@ fn one(
     keys: &ChangedKeys,
     mask: &Mask,
 ) -> Option<ObjectForecast> {
-    let wanted = &prepared.wanted;
-    let object = wanted.reference();
+    let object = prepared.wanted.reference();
     let told = |prospect| ObjectForecast::new(Some(stage.clone()), object.clone(), prospect);
     if prepared.spared {
         return Some(ObjectForecast { why: vec![SPARED.to_owned()], ..told(Prospect::Keep) });
@@ -69,12 +63,16 @@ fn one(
         (Todo::Write(manner), Some(live)) => (manner, live),
     };
     if manner == Manner::Recreate {
-        return Some(ObjectForecast { why: vec![why_again(wanted).to_owned()], ..told(Prospect::Recreate) });
+        return Some(ObjectForecast {
+            why: vec![why_again(&prepared.wanted).to_owned()],
+            ..told(Prospect::Recreate)
+        });
     }
     if settles_at_once(&object.group_kind(), &session.surroundings.rules) {
         // Only its metadata was read.
         return Some(told(Prospect::Write));
     }
+    let wanted = &prepared.labelled();
     let difference = reckoned(wanted, live);
     let reasons = template_reasons(wanted, &difference, keys);
     let is_job = object.kind == "Job" && object.group == "batch";

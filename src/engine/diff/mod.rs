@@ -11,15 +11,16 @@ mod expected;
 mod reckon;
 mod rolls;
 
-use super::autoscaling::prepare_beside;
-use super::prepare::{Basis, Prepared, Todo};
+use super::adopt::{Found, Stranger};
+use super::begin::decide;
+use super::conflict::migrated;
+use super::prepare::{Prepared, Todo};
 use super::retry::Tools;
-use super::secrets::{self, NotMade, Secrets};
+use super::secrets::{NotMade, Secrets};
 use super::session::{Session, WIDTH, ask, namespace_ref, resource, settles_at_once};
 use super::tasks::{Manner, RERUN};
-use super::{DeployOptions, EngineError, settled};
-use crate::cluster::ApiError;
-use crate::compose::SourceKind;
+use super::{DeployOptions, EngineError, adopt, settled};
+use crate::cluster::{ApiError, Written};
 use crate::difference::{FieldChange, Mask, changes, desired};
 use crate::engine::removal::{self, Fate};
 use crate::event::{Certainty, Forecast, ObjectForecast, Prospect};
@@ -54,12 +55,13 @@ pub(super) async fn diff(
     let catalog = Session::discover(tools).await?;
     let plan = &settled(plan, &catalog);
     let session = Session::read(tools, plan, catalog).await?;
-    let secrets = secrets::read(tools, &session, plan, &NotMade).await?;
-    let basis = Basis { options: options.clone(), ..Basis::of_plan(plan) };
-    let prepared = prepare_beside(tools, &session, plan, &secrets.contents, basis).await?;
+    let Found { adopted, strangers } = adopt::find(tools, &session, plan, &options.adopt).await?;
+    let (secrets, prepared) = decide(tools, &session, plan, options, adopted, &NotMade).await?;
     let absent = absent_namespace(tools, &session, plan).await?;
     let objects = plan.stages().iter().zip(&prepared);
     let objects = objects.flat_map(|(stage, objects)| objects.iter().map(move |one| (&stage.id, one)));
+    let is_looked_at = |name: &ObjectRef| !strangers.iter().any(|stranger| stranger.object == *name);
+    let objects = objects.filter(|(_, prepared)| is_looked_at(&prepared.wanted.reference()));
     let looks = objects.map(|(stage, prepared)| look(tools, &session, stage, prepared, absent.as_deref()));
     let looks: Vec<Look> = stream::iter(looks).buffered(WIDTH).try_collect().await?;
     let mut forecast = Forecast::default();
@@ -68,8 +70,9 @@ pub(super) async fn diff(
     if let Some(name) = made.filter(|name| !of_a_stage(name)) {
         forecast.objects.push(ObjectForecast::new(None, name, Prospect::Create));
     }
-    tell_secrets(&mut forecast, &secrets);
-    tell_looks(&mut forecast, &looks, &secrets, mask);
+    tell_strangers(&mut forecast, plan, &strangers);
+    tell_secrets(&mut forecast, &secrets, &strangers);
+    tell_looks(&mut forecast, &looks, ChangedKeys::made(&secrets, plan), mask);
     tell_left(&mut forecast, tools, &session, plan, options).await?;
     Ok(forecast)
 }
@@ -110,7 +113,7 @@ async fn look(
     let listed = prepared.live.clone().filter(is_whole);
     let known = |outlook| Look {
         stage: stage.clone(),
-        wanted: prepared.wanted.clone(),
+        wanted: prepared.labelled(),
         live: listed.clone(),
         outlook,
         warnings: Vec::new(),
@@ -147,15 +150,39 @@ async fn look(
     let is_new = matches!(&answer, Ok(written) if written.change == Change::Created);
     let live = match session.resource(&wanted) {
         // Of some kinds only the metadata was listed, and of what does not carry our label nothing.
-        Ok(resource) if listed.is_none() && !is_new && (prepared.live.is_some() || answer.is_ok()) => {
+        Ok(resource) if listed.is_none() && !is_new && (prepared.live.is_some() || is_there(&answer)) => {
             ask(tools, &format!("get {name}"), || tools.cluster.get(&resource, &name)).await?
         }
         _ => listed.clone(),
     };
-    let outlook = outlook(&wanted, live.as_ref(), &prepared.terms, answer.as_ref())
+    let mut outlook = outlook(&wanted, live.as_ref(), &prepared.terms, answer.as_ref())
         .map_err(|error| EngineError::request(request, error))?;
+    let mut live = live;
+    if let Some(found) = live.as_mut().filter(|_| prepared.terms.adopted) {
+        outlook = taken_over(outlook, found);
+    }
     let warnings = answer.map(|written| written.warnings).unwrap_or_default();
     Ok(Look { live, warnings, ..known(outlook) })
+}
+
+/// Returns the outlook of an object that is taken over. Where a deploy first makes ours what client-side tools
+/// own of it, no dry run can know what comes of that: it is reckoned, as if that were done.
+fn taken_over(outlook: Outlook, live: &mut Object) -> Outlook {
+    let Outlook::Done { prospect: Prospect::Configure, mut after, why } = outlook else { return outlook };
+    if let Some(migrated) = migrated(live) {
+        (*live, after) = (migrated, None);
+    }
+    Outlook::Done { prospect: Prospect::Configure, after, why: why.or(Some("it is taken over".to_owned())) }
+}
+
+/// Returns true for an answer that only an object gives that is there.
+fn is_there(answer: &Result<Written, ApiError>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(error) => {
+            error.refusal().is_some_and(|refusal| refusal.is_field_conflict() || refusal.is_immutable_field())
+        }
+    }
 }
 
 /// Returns true for a refusal that a deploy would wait out, since it brings what is missing itself.
@@ -171,9 +198,27 @@ fn why_again(wanted: &Object) -> &'static str {
     }
 }
 
+/// Tells of what is somebody else's, for which a deploy would write nothing at all.
+fn tell_strangers(forecast: &mut Forecast, plan: &Plan, strangers: &[Stranger]) {
+    let stage_of = |name: &ObjectRef| {
+        let found = plan.objects().find(|(_, object)| object.reference() == *name);
+        found.map(|(stage, _)| plan.stage(stage).id.clone())
+    };
+    for stranger in strangers {
+        let object = stranger.object.clone();
+        let why = format!(
+            "{stranger}; a deploy writes nothing as long as nobody says what is to become of it: `--adopt {object}` \
+             takes it over"
+        );
+        let told = ObjectForecast::new(stage_of(&object), object, Prospect::Fail);
+        forecast.objects.push(ObjectForecast { why: vec![why], ..told });
+    }
+}
+
 /// Tells of the generated Secrets: names of keys, no values.
-fn tell_secrets(forecast: &mut Forecast, secrets: &Secrets) {
-    for (object, change) in &secrets.missing {
+fn tell_secrets(forecast: &mut Forecast, secrets: &Secrets, strangers: &[Stranger]) {
+    let is_strange = |name: &ObjectRef| strangers.iter().any(|stranger| stranger.object == *name);
+    for (object, change) in secrets.missing.iter().filter(|(object, _)| !is_strange(&object.reference())) {
         let prospect = if *change == Change::Created { Prospect::Create } else { Prospect::Configure };
         let keys = secrets.made.get(object.name()).into_iter().flatten().map(|key| format!("`{key}`"));
         let keys = keys.collect::<Vec<_>>().join(", ");
@@ -181,7 +226,7 @@ fn tell_secrets(forecast: &mut Forecast, secrets: &Secrets) {
         let told = ObjectForecast::new(None, object.reference(), prospect);
         forecast.objects.push(ObjectForecast { why, ..told });
     }
-    forecast.unchanged += secrets.complete.len();
+    forecast.unchanged += secrets.complete.iter().filter(|name| !is_strange(name)).count();
 }
 
 /// Tells what becomes of the objects that have left the plan.
@@ -208,13 +253,7 @@ async fn tell_left(
 }
 
 /// Tells of the plan's objects. What changes in settings is known before it is said which pods roll.
-fn tell_looks(forecast: &mut Forecast, looks: &[Look], secrets: &Secrets, mask: &Mask) {
-    let mut keys = ChangedKeys::default();
-    for (secret, made) in &secrets.made {
-        for key in made {
-            keys.add(SourceKind::Secret, secret, key);
-        }
-    }
+fn tell_looks(forecast: &mut Forecast, looks: &[Look], mut keys: ChangedKeys, mask: &Mask) {
     let differences: Vec<Vec<FieldChange>> = looks.iter().map(difference).collect();
     for (look, difference) in looks.iter().zip(&differences) {
         keys.learn(&look.wanted, difference);

@@ -7,16 +7,33 @@ use serde_json::Value;
 
 use crate::compose::{CONFIG_ANNOTATION, SourceKind, settings};
 use crate::difference::{Edit, FieldChange, Step};
+use crate::engine::secrets::Secrets;
 use crate::object::Object;
+use crate::plan::Plan;
 
 /// The most fields named in one reason.
 const NAMED: usize = 3;
 
 /// The keys that would change, by the ConfigMap or Secret they are in; no key where it is not known which.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ChangedKeys(BTreeMap<(SourceKind, String), BTreeSet<String>>);
+pub(super) struct ChangedKeys {
+    keys: BTreeMap<(SourceKind, String), BTreeSet<String>>,
+    /// The key of the hashes is made.
+    is_rekeyed: bool,
+}
 
 impl ChangedKeys {
+    /// Returns the keys of generated Secrets that get a value.
+    pub(super) fn made(secrets: &Secrets, plan: &Plan) -> Self {
+        let mut keys = Self { is_rekeyed: secrets.made.contains_key(&plan.key_secret()), ..Self::default() };
+        for (secret, made) in &secrets.made {
+            for key in made {
+                keys.add(SourceKind::Secret, secret, key);
+            }
+        }
+        keys
+    }
+
     /// Takes in the changes of an object, if pods can read settings from its kind.
     pub(super) fn learn(&mut self, object: &Object, changes: &[FieldChange]) {
         let Some(kind) = source_kind(object) else { return };
@@ -38,13 +55,13 @@ impl ChangedKeys {
     /// Notes that an object would change, of which only the metadata was read.
     pub(super) fn suspect(&mut self, object: &Object) {
         if let Some(kind) = source_kind(object) {
-            self.0.entry((kind, object.name().to_owned())).or_default();
+            self.keys.entry((kind, object.name().to_owned())).or_default();
         }
     }
 
     /// Notes that a key has another value.
     pub(super) fn add(&mut self, kind: SourceKind, name: &str, key: &str) {
-        self.0.entry((kind, name.to_owned())).or_default().insert(key.to_owned());
+        self.keys.entry((kind, name.to_owned())).or_default().insert(key.to_owned());
     }
 
     /// Returns the changed keys among those that the pods of `object` read, such as
@@ -53,7 +70,7 @@ impl ChangedKeys {
         let mut found: BTreeMap<(SourceKind, &str), BTreeSet<&str>> = BTreeMap::new();
         let read = settings(object);
         for setting in &read {
-            let Some(keys) = self.0.get(&(setting.kind, setting.name.clone())) else { continue };
+            let Some(keys) = self.keys.get(&(setting.kind, setting.name.clone())) else { continue };
             let is_read = |key: &&String| setting.key.as_ref().is_none_or(|read| read == *key);
             let mut read = keys.iter().filter(is_read).map(String::as_str).peekable();
             if keys.is_empty() || read.peek().is_some() {
@@ -93,7 +110,9 @@ pub(super) fn template_reasons(wanted: &Object, changes: &[FieldChange], keys: &
     }
     if in_template.iter().any(is_settings) {
         let known = keys.read_by(wanted);
-        if known.is_empty() {
+        if keys.is_rekeyed {
+            reasons.push("the hash of what its pods read of Secrets gets a key, once and for all".to_owned());
+        } else if known.is_empty() {
             let read: BTreeSet<String> = settings(wanted)
                 .into_iter()
                 .map(|setting| format!("{}/{}", word(setting.kind), setting.name))

@@ -7,7 +7,7 @@ use super::lease::{self, Claimant, Interruption, LockState};
 use super::{Lock, is_conflict};
 use crate::cluster::{ApiError, Observation, Resource, Scope, Start, Written};
 use crate::engine::retry::Tools;
-use crate::engine::session::ask;
+use crate::engine::session::{ask, first_asked};
 use crate::engine::{EngineError, Life};
 use crate::inventory::FIELD_MANAGER;
 use crate::object::{Object, ObjectRef};
@@ -64,12 +64,18 @@ impl Claim {
         Self { tools, resource: Resource::lease(), name: lease::name(plan), claimant }
     }
 
-    /// Takes the Lease if it is free, or its holder known to be dead.
+    /// Takes the Lease if it is free, or its holder known to be dead. The first question of a run finds out
+    /// whether the cluster is there at all.
     ///
     /// # Errors
     /// [`EngineError::Locked`] when others were faster again and again.
-    pub(in crate::engine) async fn make(&self) -> Result<Claimed, EngineError> {
-        match self.create().await? {
+    pub(in crate::engine) async fn make(&self, is_first_question: bool) -> Result<Claimed, EngineError> {
+        let created = if is_first_question {
+            first_asked(&self.tools, async |tools| self.create(&tools).await).await
+        } else {
+            self.create(&self.tools).await
+        };
+        match created? {
             Write::Ours(lease, sent_at) => return Ok(self.ours(*lease, sent_at, None)),
             Write::Nowhere => return Ok(Claimed::Nowhere),
             Write::Ending => return Ok(Claimed::Ending),
@@ -78,7 +84,7 @@ impl Claim {
         let mut left = None;
         for _ in 0..LOOKS {
             let Some(found) = self.find().await? else {
-                match self.create().await? {
+                match self.create(&self.tools).await? {
                     Write::Ours(lease, sent_at) => return Ok(self.ours(*lease, sent_at, None)),
                     Write::Nowhere => return Ok(Claimed::Nowhere),
                     Write::Ending => return Ok(Claimed::Ending),
@@ -121,13 +127,7 @@ impl Claim {
         until: Instant,
     ) -> Result<Fate, EngineError> {
         let Some(lease) = held.lease.clone() else { return Ok(Fate::Changed) };
-        let scope = Scope {
-            resource: self.resource.clone(),
-            namespace: lease.namespace().map(str::to_owned),
-            labels: None,
-            fields: Some(format!("metadata.name={}", lease.name())),
-            metadata_only: false,
-        };
+        let scope = Scope::named(self.resource.clone(), lease.namespace(), lease.name());
         let from = Start::After(lease.resource_version().to_owned());
         let mut watch = std::pin::pin!(self.tools.cluster.watch(scope, from, self.tools.seed));
         let (mut held, mut lease, mut lives) = (held.clone(), lease, held.life == Life::Alive);
@@ -186,20 +186,20 @@ impl Claim {
         ask(&self.tools, &format!("get {}", self.name), send).await
     }
 
-    async fn create(&self) -> Result<Write, EngineError> {
+    async fn create(&self, tools: &Tools) -> Result<Write, EngineError> {
         let wanted = self.claimant.first(&self.name)?;
-        let send = || self.tools.cluster.create(FIELD_MANAGER, &self.resource, &wanted);
-        self.write("take the lock", send).await
+        let send = || tools.cluster.create(FIELD_MANAGER, &self.resource, &wanted);
+        self.write(tools, "take the lock", send).await
     }
 
     async fn replace(&self, found: &Object) -> Result<Write, EngineError> {
         let wanted = self.claimant.renewal(found, &[])?;
         let send = || self.tools.cluster.replace(&self.resource, &wanted);
-        self.write("take over the lock", send).await
+        self.write(&self.tools, "take over the lock", send).await
     }
 
     /// Writes the Lease, again and again while the server cannot be asked.
-    async fn write<F>(&self, what: &str, send: impl Fn() -> F) -> Result<Write, EngineError>
+    async fn write<F>(&self, tools: &Tools, what: &str, send: impl Fn() -> F) -> Result<Write, EngineError>
     where
         F: Future<Output = Result<Written, ApiError>>,
     {
@@ -215,7 +215,7 @@ impl Claim {
                 }
             }
         };
-        ask(&self.tools, &format!("{what} {}", self.name), once).await
+        ask(tools, &format!("{what} {}", self.name), once).await
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) use teardown::{close, work_out};
 
 use super::EngineError;
 use super::retry::Tools;
-use super::session::{Session, ask, resource};
+use super::session::{Session, ask, list_all, resource};
 use crate::cluster::{Resource, Scope};
 use crate::event::Verdict;
 use crate::inventory::{Inventory, PART_OF, owned_fields};
@@ -132,13 +132,7 @@ async fn instances(
         };
         // A kind that is not served has no objects.
         let Some(resource) = session.catalog.preferred(&kind) else { continue };
-        let scope = Scope {
-            resource: resource.clone(),
-            namespace: None,
-            labels: None,
-            fields: None,
-            metadata_only: true,
-        };
+        let scope = Scope { metadata_only: true, ..Scope::all(resource.clone(), None) };
         let listing =
             match ask(tools, &format!("list {}", resource.plural), || tools.cluster.list(&scope)).await {
                 Err(EngineError::Request { error, .. }) if error.is_not_found() => continue,
@@ -170,30 +164,23 @@ async fn kept_claims(tools: &Tools, session: &Session, plan: &Plan) -> Result<Ve
     let mut namespaces: BTreeSet<&str> = [plan.namespace()].into();
     namespaces.extend(plan.objects().filter_map(|(_, object)| object.namespace()));
     namespaces.extend(session.inventory.members().filter_map(|(member, _)| member.namespace.as_deref()));
-    let mut claims = Vec::new();
-    for namespace in namespaces {
-        let label = format!("{KEPT_FOR}={}", session.inventory.id());
-        claims.extend(list_claims(tools, session, Some(namespace), label).await?);
-    }
-    Ok(claims)
+    let labels = format!("{KEPT_FOR}={}", session.inventory.id());
+    list_claims(tools, session, namespaces.into_iter().map(Some), &labels).await
 }
 
+/// Returns the claims of these namespaces that a selector of labels selects.
 async fn list_claims(
     tools: &Tools,
     session: &Session,
-    namespace: Option<&str>,
-    labels: String,
+    namespaces: impl Iterator<Item = Option<&str>>,
+    labels: &str,
 ) -> Result<Vec<Object>, EngineError> {
     let kind = GroupKind { group: String::new(), kind: "PersistentVolumeClaim".to_owned() };
-    let scope = Scope {
-        resource: resource(&session.catalog, &kind)?.clone(),
-        namespace: namespace.map(str::to_owned),
-        labels: Some(labels),
-        fields: None,
-        metadata_only: false,
-    };
-    let found = ask(tools, "list persistentvolumeclaims", || tools.cluster.list(&scope)).await?;
-    Ok(found.objects)
+    let resource = resource(&session.catalog, &kind)?;
+    let scope =
+        |namespace| Scope { labels: Some(labels.to_owned()), ..Scope::all(resource.clone(), namespace) };
+    let listings = list_all(tools, &namespaces.map(scope).collect()).await?;
+    Ok(listings.into_iter().flat_map(|listing| listing.objects).collect())
 }
 
 /// Returns the claims that a StatefulSet has made: they carry no label of ours, outlive their set, and are
@@ -215,7 +202,7 @@ async fn volume_claims(tools: &Tools, session: &Session, set: &Object) -> Result
     if set.kind() != "StatefulSet" || prefixes.is_empty() || labels.is_empty() {
         return Ok(Vec::new());
     }
-    let found = list_claims(tools, session, set.namespace(), labels).await?;
+    let found = list_claims(tools, session, std::iter::once(set.namespace()), &labels).await?;
     let made_by_set = |claim: &Object| {
         prefixes.iter().any(|prefix| {
             let ordinal = claim.name().strip_prefix(prefix.as_str()).unwrap_or_default();

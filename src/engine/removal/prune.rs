@@ -41,11 +41,9 @@ pub(in crate::engine) async fn prune(
         let live = read_anew(&tools, session, plan).await?;
         work_out(&tools, session, &live, plan, options.delete_data).await
     };
-    let Some(removal) = run.attend(work_out, emitter).await? else {
-        return Ok(Verdict::Cancelled);
-    };
+    let Some(removal) = run.attend(work_out, emitter).await? else { return Ok(run.stopped()) };
     if run.attend(mark_kept_claims(&tools, session, &removal), emitter).await?.is_none() {
-        return Ok(Verdict::Cancelled);
+        return Ok(run.stopped());
     }
     let outcome = remove(run, &session.catalog, &removal, emitter).await;
     if let Some(why) = outcome.lock_lost {
@@ -57,6 +55,7 @@ pub(in crate::engine) async fn prune(
     }
     let tools = run.closing_tools();
     let left = run.finally(close(&tools, session, &removal), emitter).await?;
+    session.tell_warnings(emitter);
     Ok(still_there(verdict, &left))
 }
 
@@ -127,13 +126,7 @@ async fn doubtful(
     let Some(resource) = session.catalog.preferred(&kind).filter(|_| !groups.is_empty()) else {
         return Ok(BTreeSet::new());
     };
-    let scope = Scope {
-        resource: resource.clone(),
-        namespace: None,
-        labels: None,
-        fields: None,
-        metadata_only: false,
-    };
+    let scope = Scope::all(resource.clone(), None);
     let services = ask(tools, "list apiservices", || tools.cluster.list(&scope)).await?;
     let extended = services.objects.iter().filter(|service| service.get("/spec/service").is_some());
     let extended: BTreeSet<&str> = extended.map(|service| service.text("/spec/group")).collect();

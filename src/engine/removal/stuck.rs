@@ -105,13 +105,7 @@ impl<'a> Stuck<'a> {
 
     async fn list(&self, group: &str, kind: &str, namespace: Option<&str>) -> Option<Vec<Object>> {
         let kind = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
-        let scope = Scope {
-            resource: self.catalog.preferred(&kind)?.clone(),
-            namespace: namespace.map(str::to_owned),
-            labels: None,
-            fields: None,
-            metadata_only: false,
-        };
+        let scope = Scope::all(self.catalog.preferred(&kind)?.clone(), namespace);
         Some(self.tools.cluster.list(&scope).await.ok()?.objects)
     }
 }

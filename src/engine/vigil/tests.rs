@@ -105,7 +105,7 @@ impl Watch {
             namespaced: true,
         };
         let namespace = Some("shop".to_owned());
-        let scope = Scope { resource, namespace, labels: None, fields: None, metadata_only: false };
+        let scope = Scope::all(resource, namespace.as_deref());
         self.vigil.hear(&scope, Observation::Seen(object));
     }
 

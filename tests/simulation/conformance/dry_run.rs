@@ -75,12 +75,13 @@ pub(super) async fn refuses_as_a_write_does(peer: Arc<Peer>) {
     assert!(refused["message"].as_str().unwrap().contains("field is immutable"), "{refused}");
 }
 
-/// A dry run of a POST says whether it could be done, and makes nothing.
+/// A creation that is only asked about is answered as a real one, and nothing is there afterwards.
 pub(super) async fn tries_a_create(peer: Arc<Peer>) {
     let collection = peer.path("v1/configmaps");
-    let uri = format!("{collection}?fieldManager=wesago&dryRun=All");
+    let uri = format!("{collection}?fieldManager=wesago&fieldValidation=Strict&dryRun=All");
     let content = map(&json!({"a": "1"}));
-    peer.send(Method::POST, &uri, "application/json", &content).await.expect(201);
+    let tried = peer.send(Method::POST, &uri, "application/json", &content).await.expect(201);
+    assert_eq!(tried["data"], content["data"]);
     peer.get(&format!("{collection}/map")).await.refused(404, "NotFound");
     peer.post(&collection, &content).await.expect(201);
     peer.send(Method::POST, &uri, "application/json", &content).await.refused(409, "AlreadyExists");

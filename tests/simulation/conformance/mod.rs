@@ -47,7 +47,6 @@ claims! {
     ownership::replicas_left_out_fall_back_unless_handed_off => simulated_hand_off, real_hand_off;
     ownership::client_side_fields_can_be_made_ours => simulated_migration, real_migration;
     ownership::a_patch_that_does_not_fit_changes_nothing => simulated_json_patch, real_json_patch;
-    ownership::a_dry_run_keeps_nothing => simulated_dry_run, real_dry_run;
     ownership::an_orphaning_deletion_leaves_the_dependents => simulated_orphans, real_orphans;
     ownership::immutable_fields_say_so_in_their_own_words => simulated_words, real_words;
     lifecycle::generation_counts_the_spec => simulated_generation, real_generation;

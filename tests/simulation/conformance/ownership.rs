@@ -131,16 +131,6 @@ pub(super) async fn a_patch_that_does_not_fit_changes_nothing(peer: Arc<Peer>) {
     assert_eq!(again.code, 422, "{}", again.body);
 }
 
-/// A creation that is only asked about is answered as a real one, and nothing is there afterwards.
-pub(super) async fn a_dry_run_keeps_nothing(peer: Arc<Peer>) {
-    let uri = format!("{}?fieldManager=wesago&fieldValidation=Strict&dryRun=All", peer.path("v1/configmaps"));
-    let tried = peer.send(Method::POST, &uri, "application/json", &map(&json!({"a": "1"}))).await.expect(201);
-    assert_eq!(tried["data"]["a"], "1");
-    peer.get(&peer.path("v1/configmaps/map")).await.refused(404, "NotFound");
-    peer.apply("wesago", &peer.path("v1/configmaps/map"), &map(&json!({"a": "1"}))).await.expect(201);
-    peer.send(Method::POST, &uri, "application/json", &map(&json!({}))).await.refused(409, "AlreadyExists");
-}
-
 /// The policy Orphan holds the owner until its dependents belong to nobody; they stay.
 pub(super) async fn an_orphaning_deletion_leaves_the_dependents(peer: Arc<Peer>) {
     let path = peer.path("v1/configmaps/map");

@@ -163,6 +163,21 @@ pub(super) async fn discovery_tells_the_kinds(peer: Arc<Peer>) {
         );
         assert!(served.contains(&row), "{row:?}");
     }
+    // What the program takes for granted is what it would be told: the version that comes first.
+    for assumed in wesago::cluster::Catalog::assumed().resources() {
+        let is_it = |row: &&(String, Value, Value, Value, Value, bool)| {
+            row.0 == assumed.group && row.3 == assumed.kind.as_str()
+        };
+        let Some((_, version, plural, _, scope, _)) = served.iter().find(is_it) else {
+            assert!(peer.simulated.is_some(), "{assumed:?}");
+            continue;
+        };
+        let wanted = if assumed.namespaced { "Namespaced" } else { "Cluster" };
+        assert_eq!(
+            (version, plural, scope),
+            (&Value::from(&*assumed.version), &Value::from(&*assumed.plural), &wanted.into())
+        );
+    }
 }
 
 /// `/version` has the two numbers as texts, and a name.

@@ -2,7 +2,9 @@
 //! mark and delete our objects, and the server forgets its history.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wesago::inventory::PART_OF;
@@ -58,6 +60,13 @@ impl Hands {
             self.journal.note("the server forgets its history");
             self.server.store().compact();
         }
+    }
+
+    /// Sets the server's wall clock after a while.
+    pub(crate) async fn set_clock(self, after: Duration, by: SignedDuration) {
+        tokio::time::sleep(after).await;
+        self.journal.note(format!("clock set by {by:#}"));
+        self.server.store().step_clock(by);
     }
 
     fn act(&self, random: &mut Random) {

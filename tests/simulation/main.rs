@@ -16,6 +16,8 @@ mod api_server;
 #[cfg(test)]
 mod causes;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod controllers;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -259,7 +259,8 @@ impl Connection {
             Answer::Text(_, text) => full(text),
             Answer::Watch(lines) => self.carry_watch(lines),
         };
-        Response::builder().status(code).header(CONTENT_TYPE, "application/json").body(body).unwrap()
+        let response = Response::builder().status(code).header(CONTENT_TYPE, "application/json");
+        response.header(DATE, self.server.date()).body(body).unwrap()
     }
 
     /// Carries the lines of a watch, which may come late, be cut off, or fall silent.

@@ -94,7 +94,11 @@ impl Hands {
             6 | 7 if key.kind == "ConfigMap" => {
                 self.edit(&key, "/data/edition", |value| *value = "other".into());
             }
-            8 if key.kind != "PersistentVolumeClaim" => self.delete(&key),
+            8 if key.kind != "PersistentVolumeClaim" => {
+                // With its dependents first it is there for a while, and nothing brings it back.
+                let lasts = random.clone().chance(500);
+                self.delete(&key, if lasts { "Foreground" } else { "Background" });
+            }
             _ => {}
         }
     }
@@ -115,11 +119,11 @@ impl Hands {
         self.edits.lock().unwrap().push(Edit { key: key.clone(), pointer, was });
     }
 
-    fn delete(&self, key: &Key) {
+    fn delete(&self, key: &Key, propagation: &str) {
         let mut store = self.server.store();
         let kind = store.kind_of(key);
         self.journal.note(format!("somebody deletes {key}"));
-        let options = DeleteOptions { propagation: Some("Background".into()), ..DeleteOptions::default() };
+        let options = DeleteOptions { propagation: Some(propagation.into()), ..DeleteOptions::default() };
         store.delete(SOMEBODY, &kind, key, &options).unwrap();
     }
 

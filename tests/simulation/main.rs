@@ -24,6 +24,8 @@ mod controllers;
 #[cfg(test)]
 mod deadline;
 #[cfg(test)]
+mod definitions;
+#[cfg(test)]
 mod deployer;
 #[cfg(test)]
 mod drift;
@@ -57,6 +59,8 @@ mod random;
 mod reaction;
 #[cfg(test)]
 mod scenes;
+#[cfg(test)]
+mod stopped;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

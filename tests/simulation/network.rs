@@ -217,7 +217,10 @@ impl Connection {
         } else {
             fault
         };
-        (there + slow.unwrap_or_default(), back, fault)
+        let slow = slow.unwrap_or_default();
+        // An answer that is slow on its way back is an old one when it comes: a list of what was.
+        let is_late = random.clone().chance(500);
+        if is_late { (there, back + slow, fault) } else { (there + slow, back, fault) }
     }
 
     fn page(&self) -> Option<usize> {
@@ -239,7 +242,8 @@ impl Connection {
         message: &str,
         after: Option<u64>,
     ) -> Response<ServerBody> {
-        self.journal.note(format!("#{id} answered {code}"));
+        let wait = after.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+        self.journal.note(format!("#{id} answered {code}{wait}"));
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": reason, "code": code,

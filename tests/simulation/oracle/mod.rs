@@ -6,6 +6,7 @@ mod foresight;
 mod logs;
 mod order;
 mod ownership;
+mod patience;
 mod preflight;
 mod records;
 mod repeat;
@@ -66,6 +67,7 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         order::check,
         truth::check,
         ownership::check,
+        patience::check,
         preflight::check,
         repeat::check,
         resume::check,
@@ -122,7 +124,7 @@ impl<'w> Evidence<'w> {
     }
 
     /// Returns the changes a run has made.
-    fn commits(&self, run: RunId) -> impl Iterator<Item = &'w Commit> {
+    fn commits(&self, run: RunId) -> impl DoubleEndedIterator<Item = &'w Commit> {
         let agent = agent_of(run);
         self.history.iter().filter(move |commit| commit.agent == agent)
     }

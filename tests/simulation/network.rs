@@ -344,9 +344,12 @@ async fn travel(time: Duration) {
     }
 }
 
+/// How the names begin that runs' requests carry.
+pub(crate) const AGENT: &str = "wesago-run-";
+
 /// Returns the name a run's requests carry.
 pub(crate) fn agent_of(run: RunId) -> String {
-    format!("wesago-run-{run}")
+    format!("{AGENT}{run}")
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> String {

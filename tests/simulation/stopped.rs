@@ -20,7 +20,9 @@ fn a_holder_that_was_stopped_writes_nothing_once_another_has_taken_over() {
     for moment in 0..MOMENTS {
         on_paused_clock(async {
             let mut world = World::even(u64::from(moment));
-            let stopped = Some((Duration::from_millis(200) * moment, Duration::from_secs(60)));
+            // Long enough for somebody to take over, and not much longer; or as long as that takes him to his end.
+            let length = Duration::from_secs(if moment.is_multiple_of(2) { 20 } else { 60 });
+            let stopped = Some((Duration::from_millis(200) * moment, length));
             let holder = Fate { raced: true, stopped, wait_lock: WAITS_FOR, ..Fate::default() };
             let other = Fate { raced: true, wait_lock: WAITS_FOR, ..Fate::default() };
             world.race(&Application::chain(6).plan(), [holder, other]).await;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
 
@@ -138,6 +139,12 @@ impl Cluster {
         renew: impl Fn() -> Result<kube::Client, kube::Error> + Send + Sync + 'static,
     ) -> Self {
         Self { wire: self.wire.renewed_by(Arc::new(renew)) }
+    }
+
+    /// Returns what the server's clock reads now, as far as its answers tell; whole seconds. The stamps of
+    /// objects are its own, and no two machines' clocks agree.
+    pub fn server_time(&self) -> Option<Timestamp> {
+        self.wire.server_time()
     }
 
     /// Asks what kinds are served: two requests at once.

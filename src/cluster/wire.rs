@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use kube::core::Status;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::error::{ApiError, Refusal};
 
@@ -23,6 +25,8 @@ pub(super) struct Wire {
     /// With the number of times its credentials were read anew.
     client: watch::Sender<(u32, kube::Client)>,
     renew: Option<Renew>,
+    /// What the server's clock read when it answered last, and when that was.
+    dated: watch::Sender<Option<(Timestamp, Instant)>>,
 }
 
 /// A whole answer of a status below 400.
@@ -35,12 +39,19 @@ pub(super) struct Received {
 
 impl Wire {
     pub(super) fn new(client: kube::Client) -> Self {
-        Self { client: watch::Sender::new((0, client)), renew: None }
+        Self { client: watch::Sender::new((0, client)), renew: None, dated: watch::Sender::new(None) }
     }
 
     /// Returns the wire with a way to read its credentials anew.
     pub(super) fn renewed_by(self, renew: Renew) -> Self {
         Self { renew: Some(renew), ..self }
+    }
+
+    /// Returns what the server's clock reads now, by the date of its last answer: its second, or a later one.
+    pub(super) fn server_time(&self) -> Option<Timestamp> {
+        let (date, answered_at) = (*self.dated.borrow())?;
+        let since = SignedDuration::try_from(answered_at.elapsed()).ok()?;
+        date.checked_add(since).ok()
     }
 
     /// Does something with the client. Refused for want of a valid login, it reads the credentials anew,
@@ -76,6 +87,9 @@ impl Wire {
             let response = client.send(request.map(Body::from)).await?;
             let status = response.status();
             let headers = response.headers();
+            if let Some(date) = date(headers) {
+                self.dated.send_replace(Some((date, Instant::now())));
+            }
             let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
             let warnings = headers.get_all(header::WARNING).iter().filter_map(text);
             let warnings = warnings.flat_map(|header| super::warning::texts(&header)).collect();
@@ -88,6 +102,12 @@ impl Wire {
         };
         within(ANSWER_WITHIN, self.with_client(send)).await?
     }
+}
+
+/// Returns the time a server put on its answer, as every HTTP server with a clock does (RFC 9110, 6.6.1).
+fn date(headers: &header::HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
 }
 
 /// Waits for an answer no longer than `limit`.

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::{removal, secrets};
 use crate::object::Object;
 use crate::plan::Plan;
-use crate::readiness::{Readiness, Receipt, Sight, assess};
+use crate::readiness::{Moment, Readiness, Receipt, Sight, assess};
 
 /// Returns true when it is proven that a deploy has nothing to write, nothing to wait for and nothing to prune:
 /// the plan's checks are all that is left.
@@ -26,7 +26,7 @@ pub(super) fn is_idle(plan: &Plan, session: &Session, options: &DeployOptions, n
 
 fn is_done(prepared: &Prepared, session: &Session, now: Timestamp) -> bool {
     let Some(live) = prepared.live.as_ref().filter(|_| prepared.todo == Todo::Nothing) else { return false };
-    let assessed = Receipt::of(live, false, now)
+    let assessed = Receipt::of(live, false, Moment { ours: now, server: now })
         .map(|receipt| assess(Sight::Present(live), &receipt, &session.surroundings, now));
     assessed.is_some_and(|assessed| matches!(assessed.readiness, Readiness::Current { .. }))
 }

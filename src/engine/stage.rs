@@ -14,7 +14,7 @@ use super::prepare::{Prepared, Todo};
 use super::tasks::Manner;
 use crate::event::Verdict;
 use crate::object::{LAST_WRITE_RANK, Object, Uid, settles_at_once, write_rank};
-use crate::readiness::{Readiness, Receipt, Sight, Surroundings, assess};
+use crate::readiness::{Moment, Readiness, Receipt, Sight, Surroundings, assess};
 
 /// Time is asked again no sooner than this.
 const SOONEST: Duration = Duration::from_millis(10);
@@ -203,7 +203,7 @@ impl StageRun {
     }
 
     /// Starts the stage: what is proven unchanged counts as accepted at once.
-    pub(super) fn start(&mut self, surroundings: &Surroundings, now: Timestamp) -> Option<Step> {
+    pub(super) fn start(&mut self, surroundings: &Surroundings, now: Moment) -> Option<Step> {
         self.began = Some(Instant::now());
         for index in 0..self.objects.len() {
             let tracked = &mut self.objects[index];
@@ -211,7 +211,7 @@ impl StageRun {
                 && let Some(receipt) = tracked.live.as_ref().and_then(|live| Receipt::of(live, false, now))
             {
                 tracked.actuation = Actuation::Accepted(receipt);
-                tracked.reassess(surroundings, now);
+                tracked.reassess(surroundings, now.ours);
             }
         }
         self.phase = Phase::Writing { rank: 0 };
@@ -226,7 +226,7 @@ impl StageRun {
         answer: Object,
         changed: bool,
         surroundings: &Surroundings,
-        now: Timestamp,
+        now: Moment,
     ) -> bool {
         let tracked = &mut self.objects[index];
         let Some(receipt) = Receipt::of(&answer, changed, now) else { return false };
@@ -237,7 +237,7 @@ impl StageRun {
         if let Some(live) = tracked.live.as_mut().filter(|_| settles_at_once(&kind, &surroundings.rules)) {
             live.drop_content();
         }
-        tracked.reassess(surroundings, now)
+        tracked.reassess(surroundings, now.ours)
     }
 
     /// Takes in what a watch told of an object and returns true when that changed what it is.

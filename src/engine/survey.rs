@@ -18,7 +18,7 @@ use crate::compose::Contents as SecretContents;
 use crate::difference::Mask;
 use crate::object::{Object, ObjectRef};
 use crate::plan::{Plan, StageId};
-use crate::readiness::{Assessment, Readiness, Receipt, Sight, assess};
+use crate::readiness::{Assessment, Moment, Readiness, Receipt, Sight, assess};
 
 /// One object of the plan, or of the inventory, as it is in the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -156,7 +156,7 @@ impl Survey {
     fn assess(&self, live: Option<&Object>, now: Timestamp) -> Option<Assessment> {
         let live = live?;
         // Of an object nobody has just written, what it is now is the floor.
-        let receipt = Receipt::of(live, false, now)?;
+        let receipt = Receipt::of(live, false, Moment { ours: now, server: now })?;
         Some(assess(Sight::Present(live), &receipt, &self.session.surroundings, now))
     }
 }

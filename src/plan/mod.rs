@@ -248,7 +248,9 @@ impl Plan {
         let is_own = |read: &Reference| read.kind == SourceKind::Secret && own.contains(read.name.as_str());
         let is_read = self.objects().any(|(_, object)| references(object).iter().any(is_own));
         self.secrets = secrets;
-        if is_read {
+        // The plan of a revision has it already.
+        let has_key = self.secrets.iter().any(|spec| spec.name == self.key_secret());
+        if is_read && !has_key {
             let key =
                 SecretKey { key: HASH_KEY.to_owned(), sources: vec![SecretSource::Generate(KEY_LENGTH)] };
             self.secrets.push(SecretSpec { name: self.key_secret(), keys: vec![key] });

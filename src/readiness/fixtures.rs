@@ -49,6 +49,7 @@ impl Case {
             generation: object.generation(),
             changed: true,
             applied_at: applied_at(),
+            ahead: SignedDuration::ZERO,
         };
         let now = applied_at() + SignedDuration::from_secs(1);
         Self { object, receipt, surroundings: Surroundings::default(), now, is_gone: false }

@@ -29,7 +29,7 @@ mod stale_ready;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::object::rule::Rule;
@@ -85,16 +85,28 @@ pub struct Receipt {
     pub generation: Generation,
     /// True when our write changed the object; false for one proven or found unchanged.
     pub changed: bool,
-    /// When the answer came, in wall time. Rules compare it with stamps of the server, so the nearer it is
-    /// to the server's clock, the better they are.
+    /// When the answer came, by the server's clock: rules compare it with stamps of the server.
     pub applied_at: Timestamp,
+    /// How far the server's clock was ahead of ours then. A later step of it, or of anybody's, moves no grace:
+    /// what has passed since is measured by ours.
+    pub ahead: SignedDuration,
+}
+
+/// One moment by two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// By the run's clock.
+    pub ours: Timestamp,
+    /// By the server's, as far as it is known.
+    pub server: Timestamp,
 }
 
 impl Receipt {
     /// Returns the receipt in the server's `answer` to a write, or in its present state when there was
     /// nothing to write; `None` when it carries no uid.
-    pub fn of(answer: &Object, changed: bool, now: Timestamp) -> Option<Self> {
-        Some(Self { uid: answer.uid()?, generation: answer.generation(), changed, applied_at: now })
+    pub fn of(answer: &Object, changed: bool, now: Moment) -> Option<Self> {
+        let (applied_at, ahead) = (now.server, now.server.duration_since(now.ours));
+        Some(Self { uid: answer.uid()?, generation: answer.generation(), changed, applied_at, ahead })
     }
 }
 
@@ -178,13 +190,14 @@ impl Assessment {
     }
 }
 
-/// Returns what an object is, as seen by the one who wrote it and was answered `receipt`.
+/// Returns what an object is, as seen by the one who wrote it and was answered `receipt`; `now` is by our clock.
 pub fn assess(
     sight: Sight<'_>,
     receipt: &Receipt,
     surroundings: &Surroundings,
     now: Timestamp,
 ) -> Assessment {
+    let now = now.saturating_add(receipt.ahead).unwrap_or(now);
     let subject = |object| Subject { object, receipt, surroundings, now };
     let (subject, known) = match sight {
         Sight::Absent => return Assessment::of(Readiness::NotFound),

@@ -1,7 +1,7 @@
 //! What holds for any JSON whatever: no rule panics, and nothing below our write counts as ready. `make test` asks
 //! for 10,000 cases of each (`PROPTEST_CASES`), a plain `cargo test` for fewer.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -187,6 +187,7 @@ fn receipt(any: &mut Arbitrary) -> Receipt {
         generation: Generation(i64::try_from(any.below(4)).unwrap()),
         changed: any.chance(50),
         applied_at: if any.chance(80) { APPLIED_AT.parse().unwrap() } else { time(any) },
+        ahead: if any.chance(80) { SignedDuration::ZERO } else { time(any).duration_since(time(any)) },
     }
 }
 

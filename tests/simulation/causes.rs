@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use wesago::engine::DeployOptions;
 use wesago::event::{CauseFound, EventKind, Verdict};
@@ -27,6 +28,8 @@ struct Trouble {
     beside: Vec<Value>,
     /// Somebody deletes the Deployment.
     deleted: bool,
+    /// How far the deployer's clock is from the server's.
+    clock_off: SignedDuration,
 }
 
 /// What a run came to.
@@ -51,6 +54,7 @@ fn deploy_all(application: &Application, trouble: Option<Trouble>) -> Told {
     on_paused_clock(async {
         let mut world = World::new(7);
         let plan = application.plan();
+        let clock_off = trouble.as_ref().map_or(SignedDuration::ZERO, |trouble| trouble.clock_off);
         match trouble {
             Some(trouble) => {
                 tokio::spawn(report(world.server.clone(), world.journal.clone(), trouble));
@@ -59,7 +63,7 @@ fn deploy_all(application: &Application, trouble: Option<Trouble>) -> Told {
         }
         // What is listed here is what the trouble asks for: the preflight lists nodes and pods as well.
         let options = DeployOptions { skip_preflight: true, ..DeployOptions::default() };
-        let fate = Fate { options, ..Fate::default() };
+        let fate = Fate { clock_off, options, ..Fate::default() };
         let ending = world.run(Command::Deploy, &plan, fate).await.ending;
         let entries = world.journal.entries().clone();
         let (mut causes, mut listed, mut everything) = (Vec::new(), Vec::new(), String::new());
@@ -186,6 +190,16 @@ fn an_image_that_is_not_there_is_told_within_two_seconds() {
     assert_eq!(cause.chain, ["Deployment/web", "Pod/web-1-a", "container web"]);
     assert_eq!(cause.message, "image `shop:9` cannot be pulled: shop:9: not found");
     assert!(!told.listed.contains(&"pods".to_owned()), "the vigil knows the pods already: {:?}", told.listed);
+}
+
+#[test]
+fn a_cause_is_told_as_soon_by_a_clock_that_is_wrong() {
+    for hours in [-1, 1] {
+        let pod = Some(waiting("ErrImagePull", "shop:9: not found"));
+        let told =
+            deploy(Trouble { pod, clock_off: SignedDuration::from_hours(hours), ..Trouble::default() });
+        assert_eq!(told.cause_within(2).chain.len(), 3);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
+use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wesago::clock::Clock;
@@ -76,6 +77,10 @@ pub(crate) struct Fate {
     pub(crate) wait_lock: Duration,
     /// The disk is full after so many lines of the run's own journal.
     pub(crate) disk: Option<usize>,
+    /// How far the deployer's wall clock is from the server's when the run begins.
+    pub(crate) clock_off: SignedDuration,
+    /// When the server's wall clock is set while the run goes on, and how far.
+    pub(crate) clock_steps: Vec<(Duration, SignedDuration)>,
     /// What a deploy is allowed.
     pub(crate) options: DeployOptions,
 }
@@ -214,10 +219,16 @@ impl World {
         let id = RunId::try_from(self.runs.len() + next).unwrap();
         let (death, interrupts) = (fate.death, &fate.interrupts);
         let mut what = format!("{command:?} {:?} death {death:?} interrupts {interrupts:?}", fate.weather);
+        if !fate.clock_off.is_zero() {
+            self.journal.note(format!("clock differs by {:#}", fate.clock_off));
+        }
         if let Some((after, length)) = fate.stopped {
             let _infallible = write!(what, " stopped after {after:?} for {length:?}");
         }
         self.journal.write(What::Began { run: id, command: what });
+        for &(after, by) in &fate.clock_steps {
+            tokio::spawn(self.hands.clone().set_clock(after, by));
+        }
         if let Some(ends) = fate.weather.ends.filter(|_| fate.meddled) {
             tokio::spawn(self.hands.clone().meddle(self.random.fork(&format!("hands {id}")), ends));
         }
@@ -314,7 +325,7 @@ async fn drive(
     let began = Instant::now();
     let mut requests = world.journal.requests();
     let sent_before = *requests.borrow();
-    let clock = Clock::starting_at(world.now());
+    let clock = Clock::starting_at(world.now() + fate.clock_off);
     let entropy = Entropy::from_seed(world.seed).fork(&format!("run {id}"));
     let identity = RunIdentity {
         run: format!("run-{id}"),

@@ -2,7 +2,9 @@
 //! mark and delete our objects, and the server forgets its history.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wesago::inventory::PART_OF;
@@ -60,6 +62,13 @@ impl Hands {
         }
     }
 
+    /// Sets the server's wall clock after a while.
+    pub(crate) async fn set_clock(self, after: Duration, by: SignedDuration) {
+        tokio::time::sleep(after).await;
+        self.journal.note(format!("clock set by {by:#}"));
+        self.server.store().step_clock(by);
+    }
+
     fn act(&self, random: &mut Random) {
         let owned: Vec<Key> = {
             let store = self.server.store();
@@ -85,7 +94,11 @@ impl Hands {
             6 | 7 if key.kind == "ConfigMap" => {
                 self.edit(&key, "/data/edition", |value| *value = "other".into());
             }
-            8 if key.kind != "PersistentVolumeClaim" => self.delete(&key),
+            8 if key.kind != "PersistentVolumeClaim" => {
+                // With its dependents first it is there for a while, and nothing brings it back.
+                let lasts = random.clone().chance(500);
+                self.delete(&key, if lasts { "Foreground" } else { "Background" });
+            }
             _ => {}
         }
     }
@@ -106,11 +119,11 @@ impl Hands {
         self.edits.lock().unwrap().push(Edit { key: key.clone(), pointer, was });
     }
 
-    fn delete(&self, key: &Key) {
+    fn delete(&self, key: &Key, propagation: &str) {
         let mut store = self.server.store();
         let kind = store.kind_of(key);
         self.journal.note(format!("somebody deletes {key}"));
-        let options = DeleteOptions { propagation: Some("Background".into()), ..DeleteOptions::default() };
+        let options = DeleteOptions { propagation: Some(propagation.into()), ..DeleteOptions::default() };
         store.delete(SOMEBODY, &kind, key, &options).unwrap();
     }
 

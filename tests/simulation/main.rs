@@ -16,6 +16,8 @@ mod api_server;
 #[cfg(test)]
 mod causes;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod controllers;
@@ -23,6 +25,8 @@ mod controllers;
 mod cost;
 #[cfg(test)]
 mod deadline;
+#[cfg(test)]
+mod definitions;
 #[cfg(test)]
 mod deployer;
 #[cfg(test)]
@@ -61,6 +65,8 @@ mod random;
 mod reaction;
 #[cfg(test)]
 mod scenes;
+#[cfg(test)]
+mod stopped;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+/// The futures of a run, unoptimised, want more than the two megabytes a thread has by itself.
+const STACK: usize = 16 << 20;
 /// After so many stories it is told how far it is.
 const TOLD_EVERY: usize = 5_000;
 
@@ -50,7 +52,8 @@ impl Stories {
         };
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
-                scope.spawn(work);
+                let worker = std::thread::Builder::new().stack_size(STACK);
+                worker.spawn_scoped(scope, work).unwrap();
             }
         });
         stories.into_inner().unwrap()

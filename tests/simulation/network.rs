@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -217,7 +217,10 @@ impl Connection {
         } else {
             fault
         };
-        (there + slow.unwrap_or_default(), back, fault)
+        let slow = slow.unwrap_or_default();
+        // An answer that is slow on its way back is an old one when it comes: a list of what was.
+        let is_late = random.clone().chance(500);
+        if is_late { (there, back + slow, fault) } else { (there + slow, back, fault) }
     }
 
     fn page(&self) -> Option<usize> {
@@ -239,7 +242,8 @@ impl Connection {
         message: &str,
         after: Option<u64>,
     ) -> Response<ServerBody> {
-        self.journal.note(format!("#{id} answered {code}"));
+        let wait = after.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+        self.journal.note(format!("#{id} answered {code}{wait}"));
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": reason, "code": code,
@@ -259,7 +263,8 @@ impl Connection {
             Answer::Text(_, text) => full(text),
             Answer::Watch(lines) => self.carry_watch(lines),
         };
-        Response::builder().status(code).header(CONTENT_TYPE, "application/json").body(body).unwrap()
+        let response = Response::builder().status(code).header(CONTENT_TYPE, "application/json");
+        response.header(DATE, self.server.date()).body(body).unwrap()
     }
 
     /// Carries the lines of a watch, which may come late, be cut off, or fall silent.
@@ -339,9 +344,12 @@ async fn travel(time: Duration) {
     }
 }
 
+/// How the names begin that runs' requests carry.
+pub(crate) const AGENT: &str = "wesago-run-";
+
 /// Returns the name a run's requests carry.
 pub(crate) fn agent_of(run: RunId) -> String {
-    format!("wesago-run-{run}")
+    format!("{AGENT}{run}")
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> String {

@@ -244,6 +244,13 @@ fn strangers_are_refused_before_anything_is_written() {
         );
         assert!(world.writes(&run).is_empty());
 
+        let adopt = Adopt::Named(vec!["Deployment/web".parse().unwrap()]);
+        let run = world.deploy(&plan(&objects), DeployOptions { adopt, ..DeployOptions::default() }).await;
+        let Ending::Ended(Err(EngineError::Strangers(strangers))) = &run.ending else {
+            panic!("{:?}", run.ending)
+        };
+        assert_eq!(strangers.len(), 1, "one that was named is taken over, the other is not: {strangers:?}");
+
         let adopt =
             Adopt::Named(vec!["Deployment/web".parse().unwrap(), "ConfigMap/settings".parse().unwrap()]);
         succeeded(&world.deploy(&plan(&objects), DeployOptions { adopt, ..DeployOptions::default() }).await);

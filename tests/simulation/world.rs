@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -34,6 +34,13 @@ const BEARABLE_FOR: Duration = Duration::from_secs(30);
 pub(crate) const WAITS_FOR: Duration = Duration::from_secs(300);
 /// How long everything that is under way takes at most to end: stalled controllers, answers in flight.
 const SETTLES_WITHIN: Duration = Duration::from_secs(600);
+
+/// Returns a difference of two clocks: of seconds, of a time zone, of days, to either side.
+fn some_time(random: &mut Random) -> SignedDuration {
+    let most = *random.pick(&[2_000, 60_000, 3_600_000, 172_800_000]);
+    let time = SignedDuration::try_from(random.millis(1, most)).unwrap();
+    if random.chance(500) { time } else { -time }
+}
 
 /// The world of one seed.
 pub(crate) struct World {
@@ -174,7 +181,24 @@ impl World {
         }
         let meddled = random.chance(300);
         let disk = random.chance(60).then(|| random.index(60));
-        Fate { weather, death, interrupts, meddled, disk, ..Fate::default() }
+        self.under_clocks(Fate { weather, death, interrupts, meddled, disk, ..Fate::default() })
+    }
+
+    /// Returns a fate with the clocks as they are in no two places: the deployer's is off, and while faults last
+    /// the server's is set now and then.
+    fn under_clocks(&self, fate: Fate) -> Fate {
+        let mut random = self.random.fork(&format!("clocks {}", self.random.clone().any()));
+        let mut clock_off = SignedDuration::ZERO;
+        if random.chance(400) {
+            clock_off = some_time(&mut random);
+        }
+        let mut clock_steps = Vec::new();
+        if fate.weather.ends.is_some() && random.chance(300) {
+            for _ in 0..random.between(1, 3) {
+                clock_steps.push((random.millis(0, 60_000), some_time(&mut random)));
+            }
+        }
+        Fate { clock_off, clock_steps, ..fate }
     }
 
     /// Lets time pass until nothing is under way any more.
@@ -208,7 +232,7 @@ impl World {
                 self.run(command, &plan, fate).await;
             }
             self.settle().await;
-            self.run(command, &plan, Fate::default()).await;
+            self.run(command, &plan, self.under_clocks(Fate::default())).await;
         }
     }
 
@@ -263,7 +287,7 @@ impl World {
     /// Asks what a deploy would do, and deploys: both in peace.
     async fn deploy_as_foreseen(&mut self, plan: &Plan) {
         self.foresee(plan, Weather::default()).await;
-        self.run(Command::Deploy, plan, Fate::default()).await;
+        self.run(Command::Deploy, plan, self.under_clocks(Fate::default())).await;
     }
 
     /// Deploys under faults a few times, then in peace until it is there, then once more.
@@ -301,7 +325,8 @@ impl World {
         let plan = application.plan();
         if self.random.chance(500) {
             let weather = Weather::bearable(Instant::now() + BEARABLE_FOR);
-            self.run(Command::Deploy, &plan, Fate { weather, bearable: true, ..Fate::default() }).await;
+            let fate = self.under_clocks(Fate { weather, bearable: true, ..Fate::default() });
+            self.run(Command::Deploy, &plan, fate).await;
             self.settle().await;
         }
         self.deploy_as_foreseen(&plan).await;

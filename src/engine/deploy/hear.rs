@@ -82,7 +82,7 @@ impl Deploy<'_, '_> {
         let change = written.change;
         self.emitter.emit(EventKind::ObjectApplied { stage: Some(self.name(stage)), object, change });
         let changed = change != Change::Unchanged;
-        let now = self.clock.now();
+        let now = self.moment();
         let news =
             self.stages[stage.0].accepted(index, written.object, changed, &self.session.surroundings, now);
         if news {

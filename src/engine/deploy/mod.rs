@@ -43,6 +43,7 @@ use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
 use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::{Plan, StageIdx};
+use crate::readiness::Moment;
 use crate::schedule::{Effect, Input, Schedule};
 
 /// How often the reporters may draw.
@@ -224,6 +225,12 @@ impl<'a, 'r> Deploy<'a, 'r> {
         }
     }
 
+    /// Returns this moment by our clock and by the server's, which is ours until it has told its own.
+    fn moment(&self) -> Moment {
+        let ours = self.clock.now();
+        Moment { ours, server: self.tools.cluster.server_time().unwrap_or(ours) }
+    }
+
     /// Lets waiting tasks take the free places.
     fn fill(&mut self) {
         while self.tasks.len() < WIDTH {
@@ -250,7 +257,8 @@ impl<'a, 'r> Deploy<'a, 'r> {
             match effect {
                 Effect::Start(stage) => {
                     self.emitter.emit(EventKind::StageStarted { stage: self.name(stage) });
-                    let step = self.stages[stage.0].start(&self.session.surroundings, self.clock.now());
+                    let now = self.moment();
+                    let step = self.stages[stage.0].start(&self.session.surroundings, now);
                     self.tell_unchanged(stage);
                     self.act(stage, step);
                 }

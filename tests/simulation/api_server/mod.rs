@@ -79,6 +79,11 @@ impl ApiServer {
         self.store().version.subscribe()
     }
 
+    /// Returns the `Date` of an answer.
+    pub(crate) fn date(&self) -> String {
+        self.store().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// Answers a request. `page` is the most a page of a list holds, whatever the limit asked for.
     pub(crate) fn handle(&self, request: &Request, page: Option<usize>) -> Answer {
         let answer = self.answer(request, page);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -97,6 +97,8 @@ pub(crate) struct Store {
     /// What whoever asks is told that they may do.
     pub(crate) rules: Value,
     epoch: Timestamp,
+    /// How far the server's wall clock has stepped, as a machine's does that is set.
+    steps: SignedDuration,
     origin: Instant,
     next_id: u64,
 }
@@ -116,6 +118,7 @@ impl Store {
             logs_hang: false,
             rules: super::rules::everything(),
             epoch,
+            steps: SignedDuration::ZERO,
             origin: Instant::now(),
             next_id: 0,
         }
@@ -135,6 +138,7 @@ impl Store {
             logs_hang: false,
             rules: self.rules.clone(),
             epoch: self.epoch,
+            steps: self.steps,
             origin: self.origin,
             next_id: self.next_id,
         }
@@ -146,13 +150,17 @@ impl Store {
 
     /// Returns the server's wall time, in whole seconds as the API has it.
     pub(crate) fn now(&self) -> Timestamp {
-        let now = self.epoch + self.elapsed();
-        Timestamp::from_second(now.as_second()).unwrap()
+        Timestamp::from_second(self.precise_now().as_second()).unwrap()
     }
 
     /// Returns the server's wall time as a container runtime stamps lines.
     pub(crate) fn precise_now(&self) -> Timestamp {
-        self.epoch + self.elapsed()
+        self.epoch + self.elapsed() + self.steps
+    }
+
+    /// Sets the server's wall clock forward or back.
+    pub(crate) fn step_clock(&mut self, by: SignedDuration) {
+        self.steps += by;
     }
 
     pub(crate) fn current_version(&self) -> u64 {

@@ -7,6 +7,7 @@ use wesago::engine::EngineError;
 use wesago::event::{EventKind, Verdict};
 
 use super::history::is_path;
+use super::ownership::lock_key;
 use super::{Evidence, is_peaceful, is_undisturbed};
 use crate::deployer::{Command, Ending, Run, holder_name};
 use crate::world::WAITS_FOR;
@@ -30,6 +31,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         {
             say(format!("beside another deploy it ended with {:?}", run.ending));
         }
+        if let Some(idle) = idle_before_a_free_lock(evidence, run).filter(|idle| *idle > TAKES_WITHIN) {
+            say(format!("the lock it waited for was free for {idle:?}"));
+        }
         if let Some(waited) = waited_in_vain(evidence, run) {
             say(format!("it was locked out after {waited:?} of {WAITS_FOR:?}"));
         }
@@ -46,6 +50,19 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Whoever waits for a lock takes it as soon as it is given back, and not when its life would have been over; it may
+/// be in one of its own pauses.
+const TAKES_WITHIN: Duration = Duration::from_secs(5);
+
+/// Returns how long the lock lay there free before a run that nothing disturbed, and that waited for it, took it.
+fn idle_before_a_free_lock(evidence: &Evidence, run: &Run) -> Option<Duration> {
+    let taken = evidence.commits(run.id).find(|commit| commit.key == lock_key())?;
+    let before = evidence.changes(&taken.key, evidence.version_at_start(run.id), taken.version - 1).last()?;
+    let is_free = before.after.as_ref().is_none_or(|lease| lease["spec"]["holderIdentity"].is_null());
+    let waits = is_undisturbed(run) && !run.fate.wait_lock.is_zero();
+    (waits && is_free).then(|| taken.at.saturating_sub(before.at))
 }
 
 /// Returns how long a run waited for a lock that it did not get, when that was less than it should.

@@ -7,6 +7,7 @@ mod history;
 mod logs;
 mod order;
 mod ownership;
+mod patience;
 mod preflight;
 mod records;
 mod repeat;
@@ -67,6 +68,7 @@ pub(crate) fn judge(world: &World) -> Vec<String> {
         order::check,
         truth::check,
         ownership::check,
+        patience::check,
         preflight::check,
         repeat::check,
         resume::check,
@@ -124,7 +126,7 @@ impl<'w> Evidence<'w> {
     }
 
     /// Returns the changes a run has made.
-    fn commits(&self, run: RunId) -> impl Iterator<Item = &'w Commit> {
+    fn commits(&self, run: RunId) -> impl DoubleEndedIterator<Item = &'w Commit> {
         let agent = agent_of(run);
         self.history.iter().filter(move |commit| commit.agent == agent)
     }

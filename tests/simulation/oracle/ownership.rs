@@ -13,6 +13,7 @@ use super::history::is_revision;
 use super::{Evidence, is_peaceful, key_of, names};
 use crate::api_server::{Commit, Key};
 use crate::deployer::{Command, Death, Ending, Run, holder_name};
+use crate::network::{AGENT, agent_of};
 use crate::plans::{NAMESPACE, PLAN};
 
 /// Returns what was touched that must not be.
@@ -77,7 +78,17 @@ fn locked_out(evidence: &Evidence, run: &Run, say: &mut impl FnMut(String)) {
         if request.path == "/api/v1/namespaces" {
             continue;
         }
-        let Some(lease) = evidence.object_at(&key, evidence.entries[at].version) else { continue };
+        let Some(last) = evidence.changes(&key, 0, evidence.entries[at].version).last() else { continue };
+        let Some(lease) = &last.after else {
+            // Another run had it meanwhile, and has given it back.
+            if last.agent.starts_with(AGENT) && last.agent != agent_of(run.id) {
+                say(format!(
+                    "{} {} was sent after {} had the lock",
+                    request.method, request.path, last.agent
+                ));
+            }
+            continue;
+        };
         let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
         if holder != holder_name(run.id) {
             say(format!("{} {} was sent while {holder} held the lock", request.method, request.path));

@@ -167,13 +167,13 @@ fn jobs_twice(evidence: &Evidence) -> Vec<String> {
     let mut broken = Vec::new();
     let mut last_template: BTreeMap<String, String> = BTreeMap::new();
     for commit in evidence.history.iter().filter(|commit| commit.key.kind == "Job") {
-        let Some(after) = &commit.after else {
-            if commit.agent == SOMEBODY || has_left(evidence, commit) {
-                // Somebody wanted it to run again, or not at all; or it has left the plan, and may come back.
-                completed.retain(|(job, _), _| *job != commit.key.name);
-            }
-            continue;
-        };
+        let ends = |after: &Value| !after["metadata"]["deletionTimestamp"].is_null();
+        let is_over = commit.after.as_deref().is_none_or(ends);
+        if is_over && (commit.agent == SOMEBODY || (commit.after.is_none() && has_left(evidence, commit))) {
+            // Somebody wanted it to run again, or not at all; or it has left the plan, and may come back.
+            completed.retain(|(job, _), _| *job != commit.key.name);
+        }
+        let Some(after) = commit.after.as_deref().filter(|after| !ends(after)) else { continue };
         let template = after["spec"]["template"].to_string();
         let name = commit.key.name.clone();
         // Back to an earlier edition is a change, too.

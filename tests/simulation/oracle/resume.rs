@@ -24,6 +24,12 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 broken.push(format!("resume: run {}: {wrong}: {found:?}", run.id));
             }
         }
+        let mut own = evidence.commits(run.id).filter(|commit| commit.key == lock_key());
+        if run.ending == Ending::Ended(Ok(Verdict::Cancelled))
+            && own.next_back().is_some_and(|last| last.after.is_none())
+        {
+            broken.push(format!("resume: run {}: it was interrupted, and its lock tells nobody", run.id));
+        }
         if let Some(left) =
             left_behind(evidence, run).filter(|left| !told.iter().any(|found| found.run == *left))
         {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, USER_AGENT};
 use http::{HeaderMap, HeaderName, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -158,7 +158,8 @@ impl State {
         }
         // The sender lives in `self`.
         let _lives = gate.wait_for(|gate| !is_held(gate)).await;
-        Ok(response(self.server.handle(&request, None)))
+        let answer = self.server.handle(&request, None);
+        Ok(response(answer, &self.server.date()))
     }
 }
 
@@ -180,7 +181,7 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-fn response(answer: Answer) -> Response<Body> {
+fn response(answer: Answer, date: &str) -> Response<Body> {
     let code = answer.code();
     let full = |text: String| Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
     let body = match answer {
@@ -188,5 +189,6 @@ fn response(answer: Answer) -> Response<Body> {
         Answer::Text(_, text) => full(text),
         Answer::Watch(lines) => StreamBody::new(lines.map(|line| Ok(Frame::data(line)))).boxed_unsync(),
     };
-    Response::builder().status(code).header(CONTENT_TYPE, "application/json").body(body).unwrap()
+    let response = Response::builder().status(code).header(CONTENT_TYPE, "application/json");
+    response.header(DATE, date).body(body).unwrap()
 }

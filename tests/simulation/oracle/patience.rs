@@ -10,8 +10,9 @@ use super::Evidence;
 use crate::api_server::Request;
 use crate::journal::{RunId, What};
 
-/// What is sent again is the same when all of this is.
-type Name<'w> = (RunId, &'w str, &'w str);
+/// What is sent again is the same when all of this is: who sends it, path, query and the object's name, which a
+/// creation has only inside.
+type Name<'w> = (RunId, &'w str, &'w str, &'w str);
 
 /// Returns the writes that came too soon.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
@@ -21,10 +22,11 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     for entry in evidence.entries {
         match &entry.what {
             What::Sent { run, id, request } if is_write(request) => {
-                let Request { method, path, query, .. } = &**request;
-                sent.insert(*id, (*run, path, query));
-                let until =
-                    not_before.get(&(*run, path.as_str(), query.as_str())).copied().unwrap_or_default();
+                let Request { method, path, query, body, .. } = &**request;
+                let object = body["metadata"]["name"].as_str().unwrap_or_default();
+                let name = (*run, path.as_str(), query.as_str(), object);
+                sent.insert(*id, name);
+                let until = not_before.get(&name).copied().unwrap_or_default();
                 if entry.at < until {
                     let early = until.saturating_sub(entry.at);
                     broken.push(format!("patience: run {run}: {method} {path} was sent {early:?} too soon"));

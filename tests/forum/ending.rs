@@ -24,12 +24,16 @@ const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(1);
 /// Longest time from the start of a stage to the verdict that its image cannot be had: a pod is scheduled,
 /// and the kubelet tries to pull.
 const DIAGNOSIS: Duration = Duration::from_secs(30);
+/// How the Secrets of the plan's history begin: from nothing, healed, and with another setting.
+const REVISIONS: &str = "Secret/wesago-wesago.v";
 /// An image that nobody has.
 const NO_IMAGE: &str = "localhost/sandbox/nope:1";
 
 /// Takes the forum down, brings it up again with obstacles, and removes it for good.
 pub(crate) fn end(program: &mut Program, traces: &mut Traces) {
-    step("teardown keeps the volumes and the generated secrets, and nothing else", || keeps_data(program));
+    step("teardown keeps the volumes, the generated secrets and the history, and nothing else", || {
+        keeps_data(program)
+    });
     step("interrupted deploys end at once and start nothing new", || is_interrupted(program));
     step("a deploy of an image that nobody has fails and says why", || fails_with_cause(program));
     step("the next deploy goes on to the end", || {
@@ -52,7 +56,9 @@ fn keeps_data(program: &mut Program) -> Seen {
         |name: &str| ["PersistentVolumeClaim/", "Secret/"].iter().any(|kind| name.starts_with(kind));
     let before: BTreeMap<String, Stamp> =
         everything()?.into_iter().filter(|(name, _)| is_data(name)).collect();
-    ensure!(before.len() == 16, "not 13 volumes and 3 secrets: {:?}", before.keys());
+    let revisions = before.keys().filter(|name| name.starts_with(REVISIONS)).count();
+    ensure!(revisions == 3, "not the revisions of 3 deploys that changed something: {:?}", before.keys());
+    ensure!(before.len() == 17 + revisions, "not 13 volumes and 4 secrets: {:?}", before.keys());
     let run = program.events_of(&["teardown"])?.ending_with(0)?;
     println!("teardown: {:.2} s, {} requests", run.wall.as_secs_f64(), run.requests.len());
     // Every namespace has these two, made by the cluster itself.

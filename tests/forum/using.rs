@@ -164,7 +164,7 @@ fn unique_word() -> String {
 /// Returns the values that only the cluster may know, by key.
 pub(crate) fn generated_secrets() -> Seen<BTreeMap<String, String>> {
     let mut values = BTreeMap::new();
-    for secret in ["wesago-secrets", "wesago-replication", "wesago-superuser"] {
+    for secret in ["wesago-secrets", "wesago-replication", "wesago-superuser", "wesago-wesago-key"] {
         values.extend(cluster::secret(secret)?);
     }
     Ok(values)

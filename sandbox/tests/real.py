@@ -201,7 +201,9 @@ def one_node(test):
     test.check(_answers("shown", "first"), "a Service leads to a pod")
     _heals(test, first)
     _replaces_image(test)
-    until(lambda: kubectl("get", "persistentvolumes", "--output=name") == "", 60, "the removal of the checks' volumes")
+    # The node was killed perhaps in the middle of a removal: local-path-provisioner gives the pod that does it two
+    # minutes before it makes another one.
+    until(lambda: kubectl("get", "persistentvolumes", "--output=name") == "", 240, "the removal of the checks' volumes")
     test.check(True, "the checks of up leave no volume")
     sandbox("down")
     after = kubeconfig.read_text() if kubeconfig.exists() else None

@@ -97,13 +97,14 @@ async fn create(tools: &Tools, resource: &Resource, plan: &Plan) -> Result<bool,
     });
     let wanted = Object::new(value).map_err(|cause| EngineError::Internal(cause.to_string()))?;
     let request = format!("create {}", wanted.reference());
-    match ask(tools, &request, || tools.cluster.create(CREATOR, resource, &wanted)).await {
-        Ok(_) => Ok(true),
-        Err(EngineError::Request { error, .. }) if error.refusal().is_some_and(|no| no.code == 409) => {
-            Ok(false)
+    // Not an error, or it would be tried again: it is there, and that is all that was wanted.
+    let once = || async {
+        match tools.cluster.create(CREATOR, resource, &wanted).await {
+            Err(error) if error.refusal().is_some_and(|refusal| refusal.code == 409) => Ok(false),
+            created => created.map(|_| true),
         }
-        Err(error) => Err(error),
-    }
+    };
+    ask(tools, &request, once).await
 }
 
 fn of_namespaces(catalog: &Catalog) -> Result<&Resource, EngineError> {

@@ -10,6 +10,8 @@ from .wait import until
 
 CONTROL_PLANE = ("etcd", "apiserver", "controller-manager", "scheduler", "kwok")
 NODE = ("containerd", "kubelet", "proxy")
+# An API server ends only when the last of its watchers has gone, and they come back as long as it listens.
+_PATIENCE = {"apiserver": 5}
 NAMES = f"{', '.join(CONTROL_PLANE)}; {', '.join(f'{name}[@NODE]' for name in NODE)}; node NODE"
 
 
@@ -48,7 +50,7 @@ def restart(layout, progress, words):
         if component == "node":
             _restart_node(cluster.node(node))
         else:
-            _daemon(cluster, component, node).stop()
+            _daemon(cluster, component, node).stop(_PATIENCE.get(component, 20))
             _start(cluster, component, node)
         progress.say(f"restarted {' '.join(words)}")
 

@@ -136,10 +136,6 @@ fn tell_chain(source: &str, waits: &[Wait]) -> Duration {
 pub(crate) fn again(program: &mut Program) {
     step("a second deploy writes nothing", || writes_nothing(program));
     step("status lists everything as ready", || status_is_whole(program));
-    step(
-        "a key of a ConfigMap is changed: exactly the pods that read it are replaced, as was foretold",
-        || rolls_readers_only(program),
-    );
     step("status tells of a Deployment that was deleted", || {
         kubectl(&["delete", "deployment", "website"])?;
         let run = program.text_of(&["status"])?.ending_with(7)?;

@@ -201,9 +201,9 @@ def one_node(test):
     test.check(_answers("shown", "first"), "a Service leads to a pod")
     _heals(test, first)
     _replaces_image(test)
-    # The node was killed perhaps in the middle of a removal: local-path-provisioner gives the pod that does it two
-    # minutes before it makes another one.
-    until(lambda: kubectl("get", "persistentvolumes", "--output=name") == "", 240, "the removal of the checks' volumes")
+    # Where a node dies in the middle of a removal, local-path-provisioner gives the pod that does it two minutes
+    # before it makes another one.
+    until(_no_volume, 240, "the removal of the checks' volumes")
     test.check(True, "the checks of up leave no volume")
     sandbox("down")
     after = kubeconfig.read_text() if kubeconfig.exists() else None
@@ -222,10 +222,15 @@ def _heals(test, first):
     test.check_health("up heals every daemon killed with -9")
     now = kubectl("get", "pods", "--output=jsonpath={.items[*].status.containerStatuses[*].containerID}")
     test.check(containers == now and containers != "", "containers run on through it")
+    until(_no_volume, 60, "the removal of the volume that up has tried")
     sandbox("kill", "node", "node1")
     sandbox("restart", "node", "node1")
     until(lambda: status()["healthy"] and _answer("shown") == "first", 120, "the node's recovery")
     test.check(True, "a node killed with everything on it comes back")
+
+
+def _no_volume():
+    return kubectl("get", "persistentvolumes", "--output=name") == ""
 
 
 def _replaces_image(test):

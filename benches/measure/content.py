@@ -25,8 +25,9 @@ class Content:
         for index, objects in enumerate(self.stages):
             stage = folder / f"stage-{index}"
             stage.mkdir(parents=True)
-            text = "\n---\n".join(json.dumps(thing, indent=1) for thing in objects)
-            (stage / "objects.yaml").write_text(text + "\n")
+            # One list: kubectl takes a file that begins with a brace for one JSON document.
+            items = {"apiVersion": "v1", "kind": "List", "items": objects}
+            (stage / "objects.yaml").write_text(json.dumps(items, indent=1) + "\n")
             needs = f"needs: [stage-{index - 1}], " if index else ""
             lines.append(f"  stage-{index}: {{ {needs}apply: [stage-{index}] }}")
         (folder / "plan.yaml").write_text("\n".join(lines) + "\n")

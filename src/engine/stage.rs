@@ -44,9 +44,7 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// Takes in an object as the server holds it; news older than what is known are dropped.
-    fn see(&mut self, mut object: Object) {
-        // Thousands of objects are kept to the end of the run.
-        object.drop_managers();
+    fn see(&mut self, object: Object) {
         if self.live.as_ref().is_none_or(|known| !is_older(&object, known)) {
             self.live = Some(object);
             self.is_gone = false;
@@ -235,7 +233,10 @@ impl StageRun {
         tracked.see(answer);
         let kind = tracked.prepared.wanted.reference().group_kind();
         if let Some(live) = tracked.live.as_mut().filter(|_| settles_at_once(&kind, &surroundings.rules)) {
+            // There may be thousands, kept to the end of the run. Of all other kinds the rules ask who holds a
+            // field: whether it was us who suspended a Job.
             live.drop_content();
+            live.drop_managers();
         }
         tracked.reassess(surroundings, now.ours)
     }

@@ -38,6 +38,8 @@ mod foresight;
 #[cfg(test)]
 mod hands;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod home;

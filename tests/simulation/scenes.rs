@@ -27,7 +27,7 @@ pub(crate) fn scene(play: impl AsyncFnOnce(&mut World)) {
     });
 }
 
-fn object(value: Value) -> Object {
+pub(crate) fn object(value: Value) -> Object {
     let mut value = value;
     value["metadata"]["namespace"] = NAMESPACE.into();
     Object::new(value).unwrap()

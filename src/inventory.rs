@@ -265,7 +265,7 @@ impl Inventory {
     pub fn proves_unchanged(&self, wanted: &Object, live: &Object) -> bool {
         let Some(record) = self.record(&wanted.reference()) else { return false };
         live.uid().as_ref() == Some(&record.uid)
-            && live.get("/metadata/deletionTimestamp").is_none()
+            && !live.is_being_deleted()
             && Hash::of(wanted.value()) == record.applied
             && fields_hash(live).is_some_and(|fields| fields == record.fields)
     }

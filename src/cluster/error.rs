@@ -120,6 +120,11 @@ impl Refusal {
         self.code == 409 && self.causes.iter().any(|cause| cause.reason == "FieldManagerConflict")
     }
 
+    /// Returns true when the server answers and cannot serve at the moment: it is asked for too much, or broken.
+    pub fn is_of_the_moment(&self) -> bool {
+        self.code == 429 || self.code >= 500
+    }
+
     /// Returns the namespace whose end stands in the way, from the cause's message `namespace shop is being
     /// terminated` (apiserver `admission/plugin/namespace/lifecycle`).
     pub fn terminating_namespace(&self) -> Option<&str> {
@@ -173,6 +178,11 @@ impl ApiError {
     /// Returns true for "there is no such object".
     pub fn is_not_found(&self) -> bool {
         self.refusal().is_some_and(|refusal| refusal.code == 404)
+    }
+
+    /// Returns true when the server holds another object, or another state of it, than the one meant.
+    pub fn is_conflict(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.code == 409)
     }
 
     /// Returns true when a watch or a list has to begin anew.

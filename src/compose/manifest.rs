@@ -125,8 +125,7 @@ fn object(node: &Node, decoder: &mut Decoder) -> Option<Object> {
             decoder.problem(Problem::at(place, format!("`{name}` is no name for a {kind}: {why}")));
         }
         namespace(node, group, kind, decoder);
-        rerun(node, kind, decoder);
-        rollout(node, kind, decoder);
+        words(node, kind, decoder);
     }
     strings(node, decoder);
     if decoder.problems.len() > before {
@@ -164,47 +163,66 @@ fn namespace(node: &Node, group: &str, kind: &str, decoder: &mut Decoder) {
     }
 }
 
-/// Checks the annotations that say when a Job runs again.
-fn rerun(node: &Node, kind: &str, decoder: &mut Decoder) {
-    let known: [(&str, &[&str], &str); 2] = [
-        ("wesago/rerun", &["on-change", "always", "once"], "`on-change`, `always` or `once`"),
-        ("wesago/rollback", &["run", "leave"], "`run` or `leave`"),
-    ];
-    for (key, words, expected) in known {
-        let pointer = format!("/metadata/annotations/{}", key.replace('/', "~1"));
-        let Some(value) = node.at(&pointer) else { continue };
-        let Some(word) = value.as_str() else { continue };
-        if kind != "Job" {
-            let problem = Problem::at(&value.place, format!("`{key}` is for a Job, and this is a {kind}"));
-            decoder.problem(problem);
-        } else if !words.contains(&word) {
-            decoder.problem(
-                Problem::at(&value.place, format!("`{key}` is `{word}`"))
-                    .labelled(format!("expected {expected}"))
-                    .did_you_mean(word, words.iter().copied()),
-            );
-        }
-    }
+/// An annotation of ours: for which kinds it is, and what it may say.
+struct Word {
+    annotation: &'static str,
+    kinds: &'static [&'static str],
+    is_known: fn(&str) -> bool,
+    /// What may be written, for a person.
+    expected: &'static str,
+    /// What one may have meant.
+    words: &'static [&'static str],
 }
 
-/// Checks the annotations that say when a rollout is far enough.
-fn rollout(node: &Node, kind: &str, decoder: &mut Decoder) {
-    let mut check = |annotation: &str, kinds: &[&str], is_word: &dyn Fn(&str) -> bool, words: &str| {
+const RERUN: &[&str] = &["on-change", "always", "once"];
+const ROLLBACK: &[&str] = &["run", "leave"];
+
+const WORDS: [Word; 4] = [
+    Word {
+        annotation: "wesago/rerun",
+        kinds: &["Job"],
+        is_known: |word| RERUN.contains(&word),
+        expected: "`on-change`, `always` or `once`",
+        words: RERUN,
+    },
+    Word {
+        annotation: "wesago/rollback",
+        kinds: &["Job"],
+        is_known: |word| ROLLBACK.contains(&word),
+        expected: "`run` or `leave`",
+        words: ROLLBACK,
+    },
+    Word {
+        annotation: REQUIRED_ROLLOUT,
+        kinds: &["Deployment", "StatefulSet", "DaemonSet"],
+        is_known: |word| Required::parse(word).is_some(),
+        expected: Required::WORDS,
+        words: &[],
+    },
+    Word {
+        annotation: WAIT_TERMINATING,
+        kinds: &["Deployment"],
+        is_known: |word| matches!(word, "true" | "false"),
+        expected: "\"true\" or \"false\"",
+        words: &[],
+    },
+];
+
+/// Checks the annotations that say when a Job runs again, and when a rollout is far enough.
+fn words(node: &Node, kind: &str, decoder: &mut Decoder) {
+    for Word { annotation, kinds, is_known, expected, words } in WORDS {
         let pointer = format!("/metadata/annotations/{}", annotation.replace('/', "~1"));
-        let Some(value) = node.at(&pointer) else { return };
-        let Some(word) = value.as_str() else { return };
+        let Some(value) = node.at(&pointer) else { continue };
+        let Some(word) = value.as_str() else { continue };
         if !kinds.contains(&kind) {
             let what = format!("`{annotation}` is for a {}, and this is a {kind}", kinds.join(" or "));
             decoder.problem(Problem::at(&value.place, what));
-        } else if !is_word(word) {
+        } else if !is_known(word) {
             let problem = Problem::at(&value.place, format!("`{annotation}` is `{word}`"));
-            decoder.problem(problem.labelled(format!("expected {words}")));
+            let problem = problem.labelled(format!("expected {expected}"));
+            decoder.problem(problem.did_you_mean(word, words.iter().copied()));
         }
-    };
-    let is_required = |word: &str| Required::parse(word).is_some();
-    check(REQUIRED_ROLLOUT, &["Deployment", "StatefulSet", "DaemonSet"], &is_required, Required::WORDS);
-    let is_switch = |word: &str| matches!(word, "true" | "false");
-    check(WAIT_TERMINATING, &["Deployment"], &is_switch, "\"true\" or \"false\"");
+    }
 }
 
 /// Checks the values that a server wants as strings and people write as numbers: labels, annotations,

@@ -43,6 +43,7 @@ pub(super) async fn foresee(
     emitter: &mut Emitter<'_>,
 ) -> Result<Option<()>, EngineError> {
     let deleted: Vec<_> = forecast.with(Prospect::Delete).map(|object| object.object.clone()).collect();
+    // A rollback that changes anything is asked about as well.
     let is_asked = asks(&forecast) || (options.rollback.is_some() && !forecast.is_nothing());
     let question = options.confirm.as_ref().filter(|_| is_asked).map(|confirm| confirm.0(&forecast));
     let limit = options.max_deletions.unwrap_or(MAX_DELETIONS);
@@ -65,8 +66,7 @@ pub(super) async fn foresee(
     answer
 }
 
-/// Returns true for what somebody should say yes to: something that is there goes, or is made anew. A rollback
-/// that changes anything is asked about as well. A Job
+/// Returns true for what somebody should say yes to: something that is there goes, or is made anew. A Job
 /// that runs again is not asked about: its `wesago/rerun` says when it does.
 fn asks(forecast: &Forecast) -> bool {
     forecast.objects.iter().any(|object| match object.prospect {

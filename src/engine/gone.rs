@@ -31,9 +31,9 @@ impl Tools {
         at_most: Duration,
     ) -> Result<(), ApiError> {
         let name = namespace_ref(namespace);
-        let is_ending = |object: &Object| object.get("/metadata/deletionTimestamp").is_some();
         let resource = Resource::namespaces();
-        match tokio::time::timeout(at_most, self.until_none(&resource, &name, is_ending)).await {
+        match tokio::time::timeout(at_most, self.until_none(&resource, &name, Object::is_being_deleted)).await
+        {
             Ok(Err(error)) if error.is_forbidden() => self.unless_cancelled(tokio::time::sleep(UNSEEN)).await,
             Ok(ended) => ended,
             Err(_) => Err(ApiError::StillThere { object: name, after: at_most }),

@@ -9,13 +9,13 @@ use super::emitter::millis;
 use super::prepare::Prepared;
 use super::retry::Tools;
 use super::run::Run;
-use super::session::{Session, ask, resource};
+use super::session::{Session, ask, read_inventory, resource};
 use super::{DeployOptions, Emitter, Engine, EngineError};
 use crate::cluster::{Catalog, Propagation, Resource, Scope};
 use crate::event::{CancelReason, EventKind, Verdict};
 use crate::history::{self, Content, Found, LABEL, Origin, Revision};
-use crate::inventory::{FIELD_MANAGER, Inventory};
-use crate::object::{GroupKind, Object};
+use crate::inventory::FIELD_MANAGER;
+use crate::object::Object;
 use crate::plan::Plan;
 
 /// How long each request about the history is tried: a deploy that is over does not wait long for it.
@@ -118,7 +118,7 @@ fn origin(own: &Origin, target: Option<&Revision>) -> Origin {
 }
 
 fn secrets(catalog: &Catalog) -> Result<&Resource, EngineError> {
-    resource(catalog, &GroupKind { group: String::new(), kind: history::KIND.to_owned() })
+    resource(catalog, &super::secrets::kind())
 }
 
 /// Lists the revisions of a plan in the order of their numbers, without their plans.
@@ -144,7 +144,7 @@ async fn choose(tools: &Tools, plan: &Plan, number: Option<u32>) -> Result<Chose
     let wanted = if number.is_some() {
         number
     } else {
-        let applied = inventory(tools, &catalog, plan).await?.applied();
+        let applied = read_inventory(tools, &catalog, plan).await?.applied();
         history::target(&all, &applied).map(|target| target.revision.number)
     };
     let Some(chosen) = all.iter().position(|found| Some(found.revision.number) == wanted) else {
@@ -160,18 +160,6 @@ async fn choose(tools: &Tools, plan: &Plan, number: Option<u32>) -> Result<Chose
     let plan = found.content(&secret).and_then(|content| content.plan());
     let plan = plan.map_err(|cause| EngineError::UnreadableRevision { number, cause })?;
     Ok(Chosen { revision: found.revision, plan })
-}
-
-/// Reads what the plan owns, without its objects.
-async fn inventory(tools: &Tools, catalog: &Catalog, plan: &Plan) -> Result<Inventory, EngineError> {
-    let empty = Inventory::new(plan.name(), plan.namespace());
-    let parent = empty.parent();
-    let maps = resource(catalog, &parent.group_kind())?;
-    let found = ask(tools, &format!("get {parent}"), || tools.cluster.get(maps, &parent)).await?;
-    match found {
-        Some(parent) => Ok(Inventory::parse(plan.name(), plan.namespace(), &parent)?),
-        None => Ok(empty),
-    }
 }
 
 /// Makes room for a revision and writes it under the next number.

@@ -36,8 +36,9 @@ pub(super) async fn sit_out(
     let request = format!("get {name}");
     let find = ask(&tools, &request, || tools.cluster.get(resource, &name));
     let Some(found) = run.attend_to_end(find, emitter).await? else { return Ok(None) };
-    let is_ending = |found: &Object| found.get("/metadata/deletionTimestamp").is_some();
-    let Some(uid) = found.filter(is_ending).and_then(|found| found.uid()) else { return Ok(Some(())) };
+    let Some(uid) = found.filter(Object::is_being_deleted).and_then(|found| found.uid()) else {
+        return Ok(Some(()));
+    };
     let minutes = ENDS_WITHIN.as_secs() / 60;
     let message = format!("{name} is being deleted; its end is waited for, at most {minutes} min");
     emitter.emit(EventKind::Warned { message });
@@ -100,7 +101,7 @@ async fn create(tools: &Tools, resource: &Resource, plan: &Plan) -> Result<bool,
     // Not an error, or it would be tried again: it is there, and that is all that was wanted.
     let once = || async {
         match tools.cluster.create(CREATOR, resource, &wanted).await {
-            Err(error) if error.refusal().is_some_and(|refusal| refusal.code == 409) => Ok(false),
+            Err(error) if error.is_conflict() => Ok(false),
             created => created.map(|_| true),
         }
     };

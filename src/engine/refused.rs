@@ -76,7 +76,7 @@ pub(super) fn ending_namespace(object: &Object, error: &ApiError) -> Option<Stri
 /// Returns whether a write that was refused to the end might have been taken later.
 fn class(error: &ApiError) -> Class {
     match error.last() {
-        ApiError::Refused(refusal) if refusal.code == 429 || refusal.code >= 500 => Class::Transient,
+        ApiError::Refused(refusal) if refusal.is_of_the_moment() => Class::Transient,
         ApiError::Refused(_) | ApiError::UnknownKind { .. } => Class::Permanent,
         ApiError::Unreachable { .. }
         | ApiError::NoAnswer { .. }

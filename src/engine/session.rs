@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::retry::Tools;
 use super::warnings::Warnings;
 use super::{Emitter, EngineError, secrets};
-use crate::cluster::{ApiError, Catalog, Listing, Resource, Scope, Written};
+use crate::cluster::{ApiError, Catalog, Listing, Refusal, Resource, Scope, Written};
 use crate::event::EventKind;
 use crate::inventory::{FIELD_MANAGER, Inventory};
 pub(super) use crate::object::settles_at_once;
@@ -74,13 +74,7 @@ impl Session {
 
     /// Reads the cluster.
     pub(super) async fn read(tools: &Tools, plan: &Plan, catalog: Catalog) -> Result<Self, EngineError> {
-        let parent = Inventory::new(plan.name(), plan.namespace()).parent();
-        let maps = resource(&catalog, &parent.group_kind())?;
-        let found = ask(tools, &format!("get {parent}"), || tools.cluster.get(maps, &parent)).await?;
-        let inventory = match found {
-            Some(parent) => Inventory::parse(plan.name(), plan.namespace(), &parent)?,
-            None => Inventory::new(plan.name(), plan.namespace()),
-        };
+        let inventory = read_inventory(tools, &catalog, plan).await?;
         let scopes = scopes(&catalog, plan, &inventory);
         let listings = list_all(tools, &scopes).await?;
         let mut session = Self {
@@ -203,6 +197,22 @@ pub(super) fn resource<'a>(catalog: &'a Catalog, kind: &GroupKind) -> Result<&'a
     })
 }
 
+/// Reads what a plan owns, without its objects.
+pub(super) async fn read_inventory(
+    tools: &Tools,
+    catalog: &Catalog,
+    plan: &Plan,
+) -> Result<Inventory, EngineError> {
+    let empty = Inventory::new(plan.name(), plan.namespace());
+    let parent = empty.parent();
+    let maps = resource(catalog, &parent.group_kind())?;
+    let found = ask(tools, &format!("get {parent}"), || tools.cluster.get(maps, &parent)).await?;
+    match found {
+        Some(parent) => Ok(Inventory::parse(plan.name(), plan.namespace(), &parent)?),
+        None => Ok(empty),
+    }
+}
+
 /// Sends the first request of a run, which finds out whether the cluster is there at all.
 pub(super) async fn first_asked<T>(
     tools: &Tools,
@@ -210,9 +220,7 @@ pub(super) async fn first_asked<T>(
 ) -> Result<T, EngineError> {
     match Box::pin(ask(Tools { patience: FIRST_ANSWER_WITHIN, ..tools.clone() })).await {
         // A server that answers is there, whatever it says: it is given the time of any request.
-        Err(EngineError::Request { error, .. })
-            if error.refusal().is_some_and(|refusal| refusal.code == 429 || refusal.code >= 500) =>
-        {
+        Err(EngineError::Request { error, .. }) if error.refusal().is_some_and(Refusal::is_of_the_moment) => {
             Box::pin(ask(tools.clone())).await
         }
         answer => answer,

@@ -115,7 +115,7 @@ impl Tools {
         }
         let (mut written, mut object) = sent?;
         // A 200 for an object that is on its way out: the write is lost with it.
-        if written.object.get("/metadata/deletionTimestamp").is_some()
+        if written.object.is_being_deleted()
             && let Some(uid) = written.object.uid()
         {
             self.until_gone(resource, &writing.name, &uid).await?;
@@ -206,7 +206,7 @@ impl Writing<'_> {
             Object::new(pinned).map_err(|cause| ApiError::Unreadable { cause: cause.to_string() })?;
         let send = || async {
             match self.tools.cluster.apply_by_force(self.resource, &pinned).await {
-                Err(error) if error.refusal().is_some_and(|no| no.code == 409) => Ok(None),
+                Err(error) if error.is_conflict() => Ok(None),
                 answer => answer.map(Some),
             }
         };

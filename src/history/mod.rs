@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use content::{Content, FORMAT, Unreadable};
-pub use secret::{KIND, LABEL, TYPE, name, secret};
+pub use secret::{LABEL, TYPE, name, secret};
 
 use crate::event::{ChangeCounts, Verdict};
 use crate::inventory::Hash;

@@ -14,7 +14,7 @@ pub const LABEL: &str = "wesago/history";
 /// The type of their Secrets.
 pub const TYPE: &str = "wesago/revision";
 /// The kind that holds them.
-pub const KIND: &str = "Secret";
+const KIND: &str = "Secret";
 /// The key of the plan.
 const PLAN: &str = "plan";
 /// Secrets of more are refused (kubernetes `apis/core/types.go`, `MaxSecretSize`).

@@ -1,5 +1,5 @@
-//! Who this process is, for the lock and the history: a name for people, and a mark that tells it from every other process
-//! anywhere, so that a deploy that was killed need not be waited for.
+//! Who this process is, for the lock and the history: a name for people, and a mark that tells it from every
+//! other process anywhere, so that a deploy that was killed need not be waited for.
 
 use std::path::Path;
 

@@ -93,7 +93,7 @@ async fn absent_namespace(
     let found = ask(tools, &request, || async {
         match tools.cluster.get(resource, &name).await {
             Err(error) if error.is_forbidden() => Ok(true),
-            answer => Ok(answer?.is_some_and(|found| found.get("/metadata/deletionTimestamp").is_none())),
+            answer => Ok(answer?.is_some_and(|found| !found.is_being_deleted())),
         }
     });
     Ok(if found.await? { None } else { Some(name.name) })

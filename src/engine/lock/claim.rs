@@ -3,8 +3,8 @@
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
+use super::Lock;
 use super::lease::{self, Claimant, Interruption, LockState};
-use super::{Lock, is_conflict};
 use crate::cluster::{ApiError, Observation, Resource, Scope, Start, Written};
 use crate::engine::retry::Tools;
 use crate::engine::session::{ask, first_asked};
@@ -75,20 +75,15 @@ impl Claim {
         } else {
             self.create(&self.tools).await
         };
-        match created? {
-            Write::Ours(lease, sent_at) => return Ok(self.ours(*lease, sent_at, None)),
-            Write::Nowhere => return Ok(Claimed::Nowhere),
-            Write::Ending => return Ok(Claimed::Ending),
-            Write::Held => {}
+        if let Some(claimed) = self.unless_held(created?) {
+            return Ok(claimed);
         }
         let mut left = None;
         for _ in 0..LOOKS {
             let Some(found) = self.find().await? else {
-                match self.create(&self.tools).await? {
-                    Write::Ours(lease, sent_at) => return Ok(self.ours(*lease, sent_at, None)),
-                    Write::Nowhere => return Ok(Claimed::Nowhere),
-                    Write::Ending => return Ok(Claimed::Ending),
-                    Write::Held => continue,
+                match self.unless_held(self.create(&self.tools).await?) {
+                    Some(claimed) => return Ok(claimed),
+                    None => continue,
                 }
             };
             let state = self.claimant.look_at(&found);
@@ -173,6 +168,16 @@ impl Claim {
         Ok(ask(&self.tools, &format!("delete {}", self.name), send).await?.is_some())
     }
 
+    /// Returns what the creation of the Lease came to; `None` when somebody has it already.
+    fn unless_held(&self, created: Write) -> Option<Claimed> {
+        match created {
+            Write::Ours(lease, sent_at) => Some(self.ours(*lease, sent_at, None)),
+            Write::Nowhere => Some(Claimed::Nowhere),
+            Write::Ending => Some(Claimed::Ending),
+            Write::Held => None,
+        }
+    }
+
     fn ours(&self, lease: Object, sent_at: Instant, left: Option<Interruption>) -> Claimed {
         Claimed::Ours(self.lock(lease, sent_at), left)
     }
@@ -210,7 +215,7 @@ impl Claim {
                     Ok(written) => Ok(Write::Ours(Box::new(written.object), sent_at)),
                     Err(error) if error.is_not_found() => Ok(Write::Nowhere),
                     Err(error) if is_of_ending_namespace(&error) => Ok(Write::Ending),
-                    Err(error) if is_conflict(&error) => Ok(Write::Held),
+                    Err(error) if error.is_conflict() => Ok(Write::Held),
                     Err(error) => Err(error),
                 }
             }

@@ -128,7 +128,7 @@ impl Lock {
         let ask = async {
             match tools.cluster.replace(&self.resource, &wanted).await {
                 // The answer to an earlier renewal may have been lost: then the Lease is still ours.
-                Err(error) if is_conflict(&error) => {
+                Err(error) if error.is_conflict() => {
                     tools.cluster.get(&self.resource, &seen.reference()).await.map(Found::Other)
                 }
                 answer => answer.map(|written| Found::Renewed(written.object)),
@@ -180,7 +180,7 @@ impl Lock {
                     let send = || tools.cluster.replace(&self.resource, &wanted);
                     match ask(tools, &request, send).await {
                         Ok(_) => true,
-                        Err(EngineError::Request { error, .. }) if is_conflict(&error) => false,
+                        Err(EngineError::Request { error, .. }) if error.is_conflict() => false,
                         // Gone with its namespace, or unlocked: nothing is left to be given back.
                         Err(EngineError::Request { error, .. }) if error.is_not_found() => true,
                         Err(error) => return Err(error),
@@ -201,11 +201,6 @@ impl Lock {
         }
         Ok(())
     }
-}
-
-/// Returns true when the server holds another object, or another state of it, than the one meant.
-fn is_conflict(error: &ApiError) -> bool {
-    error.refusal().is_some_and(|refusal| refusal.code == 409)
 }
 
 /// Returns the holder of a Lease in words.

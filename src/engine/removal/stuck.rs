@@ -204,7 +204,7 @@ fn users(claim: &Object, neighbours: &[Object]) -> Vec<String> {
 fn state(object: &Object) -> String {
     let name = object.reference();
     let held = finalizers(object);
-    if object.get("/metadata/deletionTimestamp").is_none() {
+    if !object.is_being_deleted() {
         return name.to_string();
     }
     let node = object.text("/spec/nodeName");

@@ -148,10 +148,6 @@ pub(crate) struct Deploy {
     pub(super) delete_data: bool,
     #[command(flatten)]
     pub(super) writing: WriteArguments,
-    #[command(flatten)]
-    pub(super) wait: WaitArguments,
-    #[command(flatten)]
-    pub(super) run: RunArguments,
 }
 
 /// `wesago rollback`
@@ -166,10 +162,6 @@ pub(crate) struct Rollback {
     pub(super) cluster: ClusterArguments,
     #[command(flatten)]
     pub(super) writing: WriteArguments,
-    #[command(flatten)]
-    pub(super) wait: WaitArguments,
-    #[command(flatten)]
-    pub(super) run: RunArguments,
 }
 
 /// `wesago history`
@@ -184,7 +176,7 @@ pub(crate) struct History {
     pub(super) output: Output,
 }
 
-/// What a deploy may do to what is there.
+/// What a deploy may do to what is there, and how it goes about it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WriteArguments {
     #[command(flatten)]
@@ -194,6 +186,10 @@ pub(crate) struct WriteArguments {
     pub(super) skip_preflight: bool,
     #[command(flatten)]
     pub(super) deletions: DeletionArguments,
+    #[command(flatten)]
+    pub(super) wait: WaitArguments,
+    #[command(flatten)]
+    pub(super) run: RunArguments,
 }
 
 /// What a deploy may do to what is not, or not only, the plan's.

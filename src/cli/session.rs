@@ -1,7 +1,7 @@
 //! What the commands that ask a cluster share: the context, the connection, the plan, the engine.
 
 use super::arguments::{ClusterArguments, PlanArguments};
-use super::context::{Connection, Context, IN_CLUSTER, connect, current_context, holder, origin};
+use super::context::{Connection, Context, IN_CLUSTER, connect, current_context, holder};
 use super::exit::{Exit, Failure};
 use super::load::{Loaded, load};
 use super::output::{complain, stderr_is_coloured};
@@ -59,8 +59,7 @@ pub(super) async fn open(
     let holder = holder(&run);
     let again = again(plan_arguments, cluster, &context_name);
     let (name, context_of_run) = (run.clone(), context_name.clone());
-    let origin = origin(loaded.file.as_deref());
-    let identity = RunIdentity { run, context: context_of_run, server, again: again.clone(), holder, origin };
+    let identity = RunIdentity { run, context: context_of_run, server, again: again.clone(), holder };
     let engine = Engine::new(api, context.clock, context.entropy, identity);
     Ok(Ready { loaded, engine, run: name, context_name, again })
 }

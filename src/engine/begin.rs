@@ -10,7 +10,7 @@ use super::autoscaling::prepare_beside;
 use super::diff::expected;
 use super::foresee::foresee;
 use super::history::not_undone;
-use super::idle::is_idle;
+use super::idle::idle;
 use super::prepare::{Basis, Prepared};
 use super::redactor::Redactor;
 use super::retry::Tools;
@@ -87,11 +87,15 @@ async fn read(
     now: Timestamp,
 ) -> Result<Reading, EngineError> {
     let mut session = Session::read(tools, plan, catalog).await?;
-    if !is_idle(plan, &session, options, now) {
+    let idle = idle(plan, &session, options, now);
+    if idle.is_none() {
         session = session.confirmed(tools, plan).await?;
     }
     let adopted = adopt::find(tools, &session, plan, &options.adopt).await?.unless_strangers()?;
-    let (secrets, prepared) = decide(tools, &session, plan, options, adopted, sources).await?;
+    let (secrets, prepared) = match idle {
+        Some(prepared) => (secrets::read(tools, &session, plan, sources).await?, prepared),
+        None => decide(tools, &session, plan, options, adopted, sources).await?,
+    };
     let forecast = expected(tools, plan, options, &session, &prepared, &secrets).await?;
     Ok(Reading { session, prepared, secrets, forecast })
 }

@@ -78,7 +78,7 @@ impl Engine {
             run: self.identity.run.clone(),
             at: self.clock.now(),
             took_ms: millis(self.clock.elapsed()),
-            origin: origin(&self.identity.origin, options.rollback.as_ref()),
+            origin: origin(&options.origin, options.rollback.as_ref()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             changes,
             rollback_to: options.rollback.as_ref().map(|target| target.number),

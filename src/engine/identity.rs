@@ -1,6 +1,4 @@
-//! Who a run is: for its first event, for the lock, and for the history.
-
-use crate::history::Origin;
+//! Who a run is: for its first event, and for the lock.
 
 /// What a run is told about itself, for its first event.
 #[derive(Clone, Debug)]
@@ -15,8 +13,6 @@ pub struct RunIdentity {
     pub again: String,
     /// Who holds the lock meanwhile.
     pub holder: Holder,
-    /// Who deploys what, for the history.
-    pub origin: Origin,
 }
 
 /// Who holds a plan's lock.

@@ -10,18 +10,23 @@ use crate::object::Object;
 use crate::plan::Plan;
 use crate::readiness::{Moment, Readiness, Receipt, Sight, assess};
 
-/// Returns true when it is proven that a deploy has nothing to write, nothing to wait for and nothing to prune:
-/// the plan's checks are all that is left.
-pub(super) fn is_idle(plan: &Plan, session: &Session, options: &DeployOptions, now: Timestamp) -> bool {
+/// Returns what is prepared of every object when it proves that a deploy has nothing to write, nothing to wait for
+/// and nothing to prune: the plan's checks are all that is left. `None` when there may be something to do.
+pub(super) fn idle(
+    plan: &Plan,
+    session: &Session,
+    options: &DeployOptions,
+    now: Timestamp,
+) -> Option<Vec<Vec<Prepared>>> {
     // Cheap, and the answer of every first deploy.
     let is_there = |object: &Object| session.live.contains_key(&object.reference());
     if !plan.objects().all(|(_, object)| is_there(object)) || removal::is_due(plan, session) {
-        return false;
+        return None;
     }
-    let Some(secrets) = secrets::listed(session, plan) else { return false };
+    let secrets = secrets::listed(session, plan)?;
     let basis = Basis { options: options.clone(), ..Basis::of_plan(plan) };
     let prepared = prepare(plan, session, &secrets, &basis);
-    prepared.iter().flatten().all(|prepared| is_done(prepared, session, now))
+    prepared.iter().flatten().all(|prepared| is_done(prepared, session, now)).then_some(prepared)
 }
 
 fn is_done(prepared: &Prepared, session: &Session, now: Timestamp) -> bool {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Confirm;
-use crate::history::Revision;
+use crate::history::{Origin, Revision};
 use crate::object::ObjectRef;
 use crate::plan::Plan;
 
@@ -31,6 +31,8 @@ pub struct DeployOptions {
     pub recreate: Vec<ObjectName>,
     /// The revision whose plan this is: Jobs that have run since are not run backwards.
     pub rollback: Option<Revision>,
+    /// Who deploys what, for the history.
+    pub origin: Origin,
 }
 
 /// How a teardown is to go about its work.

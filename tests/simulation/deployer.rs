@@ -22,7 +22,6 @@ use wesago::engine::{
 };
 use wesago::entropy::Entropy;
 use wesago::event::{CancelReason, Event, EventKind, Verdict};
-use wesago::history::Origin;
 use wesago::journal::{Journal as Record, Sink};
 use wesago::plan::{Plan, SecretSource};
 use wesago::report::{Fanout, Reporter, RunView};
@@ -333,7 +332,6 @@ async fn drive(
         server: "memory".into(),
         again: String::new(),
         holder: holder(id),
-        origin: Origin::default(),
     };
     let cluster = Cluster::new(kube::Client::new(connection.clone(), "default"));
     let engine = Engine::new(cluster, clock, entropy, identity);

@@ -8,7 +8,6 @@ use wesago::cluster::Cluster;
 use wesago::engine::{DeployOptions, Engine, EngineError, RunIdentity};
 use wesago::entropy::Entropy;
 use wesago::event::Forecast;
-use wesago::history::Origin;
 use wesago::plan::Plan;
 
 use crate::deployer::holder;
@@ -73,7 +72,6 @@ impl World {
             server: "memory".into(),
             again: String::new(),
             holder: holder(id),
-            origin: Origin::default(),
         };
         let entropy = Entropy::from_seed(self.seed).fork(&format!("run {id}"));
         let cluster = Cluster::new(kube::Client::new(connection, "default"));

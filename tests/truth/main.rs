@@ -15,6 +15,7 @@
 //! recoveries   no false alarm
 //! permissions  a deployer who may not watch
 //! home         the plan's own namespace is ending
+//! suspended    a Job that somebody else holds back
 //! nodes        a node goes away
 //! trial        one run: what is wanted of it, what came
 //! evidence     what on the server shows that something is wrong
@@ -39,6 +40,7 @@ mod recoveries;
 mod registry;
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
+mod suspended;
 mod table;
 mod trial;
 mod witness;
@@ -56,7 +58,11 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     // The longest ones first: nobody waits for them alone at the end.
-    let slow = nodes::all().chain(recoveries::all()).chain([permissions::trial(), home::trial()]);
+    let slow = nodes::all().chain(recoveries::all()).chain([
+        permissions::trial(),
+        home::trial(),
+        suspended::trial(),
+    ]);
     let trials = slow.chain(failures::all()).chain(checkup::all()).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     world::end();

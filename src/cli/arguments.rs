@@ -85,6 +85,15 @@ pub(crate) struct ClusterArguments {
     pub kubeconfig: Option<PathBuf>,
 }
 
+/// Which plan, on which cluster.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TargetArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+}
+
 /// How a run talks.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 #[derive(Args, Clone, Debug)]
@@ -140,9 +149,7 @@ fn duration(text: &str) -> Option<Duration> {
 #[derive(Args, Debug)]
 pub(crate) struct Deploy {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// Remove volumes, generated secrets and namespaces that left the plan, too
     #[arg(long)]
     pub(super) delete_data: bool,
@@ -157,9 +164,7 @@ pub(crate) struct Rollback {
     #[arg(value_name = "REVISION")]
     pub(super) revision: Option<u32>,
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     #[command(flatten)]
     pub(super) writing: WriteArguments,
 }
@@ -168,9 +173,7 @@ pub(crate) struct Rollback {
 #[derive(Args, Debug)]
 pub(crate) struct History {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub(super) output: Output,
@@ -218,9 +221,7 @@ pub(crate) struct DeletionArguments {
 #[derive(Args, Debug)]
 pub(crate) struct Diff {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// Show what a deploy with --delete-data would do
     #[arg(long)]
     pub(super) delete_data: bool,
@@ -238,9 +239,7 @@ pub(crate) struct Diff {
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// What to write on standard output
     #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
     pub(super) output: Output,
@@ -250,9 +249,7 @@ pub(crate) struct Doctor {
 #[derive(Args, Debug)]
 pub(crate) struct Status {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// Show it again whenever it changes, until Ctrl-C
     #[arg(short, long)]
     pub(super) watch: bool,
@@ -265,9 +262,7 @@ pub(crate) struct Status {
 #[derive(Args, Debug)]
 pub(crate) struct Teardown {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// Remove volumes, generated secrets and the namespace too
     #[arg(long)]
     pub(super) delete_data: bool,
@@ -281,9 +276,7 @@ pub(crate) struct Teardown {
 #[derive(Args, Debug)]
 pub(crate) struct Logs {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// A stage, a group of stages, or an object as `Kind/name` [default: every workload of the plan]
     #[arg(value_name = "STAGE|OBJECT")]
     pub(super) what: Option<String>,
@@ -319,9 +312,7 @@ pub(crate) struct Report {
 #[derive(Args, Debug)]
 pub(crate) struct Unlock {
     #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    #[command(flatten)]
-    pub(super) cluster: ClusterArguments,
+    pub(super) target: TargetArguments,
     /// Ask nothing
     #[arg(long)]
     pub(super) yes: bool,

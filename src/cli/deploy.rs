@@ -14,8 +14,8 @@ use crate::report::forecast_notices;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
-    let Deploy { plan, cluster, delete_data, writing } = arguments;
-    let ready = open(context, plan, cluster, !writing.run.yes).await?;
+    let Deploy { target, delete_data, writing } = arguments;
+    let ready = open(context, target, !writing.run.yes).await?;
     carry_out(
         context,
         &ready,

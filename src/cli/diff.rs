@@ -17,7 +17,7 @@ use crate::report::{Heading, forecast_markdown, forecast_text};
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> {
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     let mut plan = Cow::Borrowed(&ready.loaded.composed.plan);
     let (mut name, mut rollback) = (plan.name().to_owned(), None);
     if arguments.revision.is_some() {

@@ -15,7 +15,7 @@ use crate::report::{Ink, count, finding_text};
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Doctor, context: &Context) -> Result<Exit, Failure> {
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     let plan = &ready.loaded.composed.plan;
     let checkup = ready.engine.checkup(plan).await?;
     match arguments.output {

@@ -18,7 +18,7 @@ const COMMIT_WIDTH: usize = 9;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &History, context: &Context) -> Result<Exit, Failure> {
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     let plan = &ready.loaded.composed.plan;
     let mut revisions = ready.engine.history(plan).await?;
     revisions.reverse();

@@ -23,7 +23,7 @@ const COLOURS: [&str; 5] = ["36", "32", "35", "34", "96"];
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Logs, context: &Context) -> Result<Exit, Failure> {
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     let plan = &ready.loaded.composed.plan;
     let wanted = LogsWanted {
         workloads: choose(plan, arguments.what.as_deref())?,

@@ -11,8 +11,8 @@ use crate::engine::Chosen;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Rollback, context: &Context) -> Result<Exit, Failure> {
-    let Rollback { revision: wanted, plan, cluster, writing } = arguments;
-    let ready = open(context, plan, cluster, !writing.run.yes).await?;
+    let Rollback { revision: wanted, target, writing } = arguments;
+    let ready = open(context, target, !writing.run.yes).await?;
     let Chosen { revision, plan } = ready.engine.revision(&ready.loaded.composed.plan, *wanted).await?;
     complain(&format!("to {}\n", line(&revision)));
     carry_out(context, &ready, &plan, writing, Intent::Rollback(Box::new(revision))).await

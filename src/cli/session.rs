@@ -1,6 +1,6 @@
 //! What the commands that ask a cluster share: the context, the connection, the plan, the engine.
 
-use super::arguments::{ClusterArguments, PlanArguments};
+use super::arguments::TargetArguments;
 use super::context::{Connection, Context, IN_CLUSTER, connect, current_context, holder};
 use super::exit::{Exit, Failure};
 use super::load::{Loaded, load};
@@ -25,16 +25,16 @@ pub(super) struct Ready {
 /// Loads the plan, then connects. The plan comes first: a mistake in it needs no cluster to be told.
 pub(super) async fn open(
     context: &Context,
-    plan_arguments: &PlanArguments,
-    cluster: &ClusterArguments,
+    target: &TargetArguments,
     may_ask: bool,
 ) -> Result<Ready, Failure> {
+    let cluster = &target.cluster;
     let kubeconfig = cluster.kubeconfig.as_deref();
     let named = match &cluster.context {
         Some(name) => Some(name.clone()),
         None => current_context(kubeconfig)?,
     };
-    let loaded = load(plan_arguments, named.as_deref(), stderr_is_coloured())?;
+    let loaded = load(&target.plan, named.as_deref(), stderr_is_coloured())?;
     if !loaded.composed.warnings.is_empty() {
         complain(&loaded.composed.warnings.render(Severity::Warning, stderr_is_coloured()));
         complain("\n");
@@ -57,7 +57,7 @@ pub(super) async fn open(
     }
     let run = format!("{:06x}", context.entropy.fork("run").seed() & 0x00ff_ffff);
     let holder = holder(&run);
-    let again = again(plan_arguments, cluster, &context_name);
+    let again = again(target, &context_name);
     let (name, context_of_run) = (run.clone(), context_name.clone());
     let identity = RunIdentity { run, context: context_of_run, server, again: again.clone(), holder };
     let engine = Engine::new(api, context.clock, context.entropy, identity);
@@ -65,7 +65,7 @@ pub(super) async fn open(
 }
 
 /// Returns the options of this run as another command needs them.
-fn again(plan: &PlanArguments, cluster: &ClusterArguments, context: &str) -> String {
+fn again(TargetArguments { plan, cluster }: &TargetArguments, context: &str) -> String {
     let mut words = Vec::new();
     if let Some(file) = &cluster.kubeconfig {
         words.extend(["--kubeconfig".to_owned(), file.display().to_string()]);
@@ -95,7 +95,8 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClusterArguments, PlanArguments, again};
+    use super::{TargetArguments, again};
+    use crate::cli::arguments::{ClusterArguments, PlanArguments};
 
     #[test]
     fn the_next_command_leads_to_the_same_plan_and_cluster() {
@@ -106,11 +107,11 @@ mod tests {
         };
         let cluster = ClusterArguments { context: None, kubeconfig: Some("k.yaml".into()) };
         assert_eq!(
-            again(&plan, &cluster, "it's"),
+            again(&TargetArguments { plan, cluster }, "it's"),
             r" --kubeconfig k.yaml --context 'it'\''s' --plan 'my plans/shop.yaml' --set host=shop.example"
         );
         let plan = PlanArguments { plan: None, set: Vec::new(), values: Vec::new() };
         let cluster = ClusterArguments { context: None, kubeconfig: None };
-        assert_eq!(again(&plan, &cluster, "in-cluster"), "");
+        assert_eq!(again(&TargetArguments { plan, cluster }, "in-cluster"), "");
     }
 }

@@ -20,7 +20,7 @@ const VALUE_WIDTH: usize = 60;
 
 /// Runs the command.
 pub(super) async fn run(arguments: &Status, context: &Context) -> Result<Exit, Failure> {
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     if arguments.watch {
         return watch(arguments, context, &ready).await;
     }

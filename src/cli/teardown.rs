@@ -14,7 +14,7 @@ use crate::engine::{Emitter, Fate, Removal, TeardownOptions};
 /// Runs the command.
 pub(super) async fn run(arguments: &Teardown, context: &Context) -> Result<Exit, Failure> {
     // The one question below names plan and context: no second one for the current context.
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     let plan = &ready.loaded.composed.plan;
     if !arguments.run.yes {
         let removal = ready.engine.removal(plan, arguments.delete_data).await?;

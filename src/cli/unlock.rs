@@ -12,7 +12,7 @@ use crate::engine::{Life, LockState, Unlocking};
 /// Runs the command.
 pub(super) async fn run(arguments: &Unlock, context: &Context) -> Result<Exit, Failure> {
     // The one question below names plan and context: no second one for the current context.
-    let ready = open(context, &arguments.plan, &arguments.cluster, false).await?;
+    let ready = open(context, &arguments.target, false).await?;
     let plan = &ready.loaded.composed.plan;
     let found = ready.engine.lock(plan).await?;
     let Some(held) = found.filter(LockState::is_held) else {

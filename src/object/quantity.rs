@@ -1,8 +1,6 @@
 //! Amounts of cpu, memory and other resources, as Kubernetes writes them: `500m`, `128Mi`, `1e3`
 //! (apimachinery `pkg/api/resource/quantity.go`).
 
-use std::fmt;
-
 use serde_json::Value;
 
 /// An amount, kept in thousandths of its unit and rounded up to them, as the scheduler counts cpu.
@@ -45,12 +43,6 @@ impl Quantity {
     pub fn thousandths(self) -> i128 {
         self.0
     }
-
-    /// Returns the sum, or the largest amount there is.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
 }
 
 /// Returns what a suffix multiplies and divides by.
@@ -74,21 +66,6 @@ fn scale(suffix: &str) -> Option<(i128, i128)> {
     let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
     let size = 10_i128.checked_pow(exponent.unsigned_abs()).filter(|_| exponent.abs() <= 18)?;
     Some(if exponent < 0 { (1, size) } else { (size, 1) })
-}
-
-/// Prints `500m`, `3`, `1536Mi`: what is large and divisible in powers of 1024, all else in ones.
-impl fmt::Display for Quantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(i128, &str); 3] = [(1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")];
-        if self.0 % 1_000 != 0 {
-            return write!(f, "{}m", self.0);
-        }
-        let ones = self.0 / 1_000;
-        match UNITS.iter().find(|(size, _)| ones >= 1 << 20 && ones % size == 0) {
-            Some((size, unit)) => write!(f, "{}{unit}", ones / size),
-            None => write!(f, "{ones}"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -125,20 +102,10 @@ mod tests {
         assert_eq!(Quantity::of(&json!(true)), None);
     }
 
-    #[test]
-    fn an_amount_is_written_as_people_do() {
-        for text in ["500m", "3", "1536Mi", "2Gi", "1000", "1000001"] {
-            assert_eq!(Quantity::parse(text).unwrap().to_string(), text);
-        }
-    }
-
     proptest! {
         #[test]
         fn no_text_panics(text in "[-+.0-9a-zA-Zé]{0,24}") {
-            if let Some(amount) = Quantity::parse(&text) {
-                let _sum = amount.plus(amount);
-                prop_assert!(!amount.to_string().is_empty());
-            }
+            let _amount = Quantity::parse(&text);
         }
     }
 }

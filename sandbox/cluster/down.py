@@ -14,7 +14,7 @@ from .failure import SandboxError
 from .host import FOLDERS, Host, iptables_chains, nft_tables, write_sysctl
 from .leftovers import mounts_below, processes_naming, unmount_below
 from .ownership import exclusive, require_ours
-from .packages import require_root
+from .packages import RUNNING, install, missing_packages, require_root
 from .tools import run
 from .wait import until
 
@@ -28,7 +28,13 @@ def down(layout, progress, force=False):
         if not force:
             require_ours(layout)
         had = Cluster(layout, progress).exists()
-        Down(Cluster(layout, progress)).run()
+        if had:
+            install(RUNNING, progress)
+        if missing_packages(RUNNING):
+            # `up` installs them before it touches anything: a machine without them never had a cluster.
+            remove_state(layout)
+        else:
+            Down(Cluster(layout, progress)).run()
     progress.say(f"down: nothing is left but the cache in {layout.cache}" if had else "down: there was no cluster")
 
 
@@ -52,7 +58,7 @@ class Down:
         for name, value in self._before["sysctls"].items():
             write_sysctl(name, value)
         self._remove_outside()
-        self._remove_state()
+        remove_state(self._layout)
 
     def _forget_context(self):
         """Takes the context out of the user's kubeconfig, while the program for it is still there."""
@@ -131,15 +137,15 @@ class Down:
             if path not in self._before["folders"]:
                 remove_if_empty(Path(path))
 
-    def _remove_state(self):
-        left = mounts_below(self._layout.state)
-        if left:
-            # Removing through a mount would remove what is on the other side of it.
-            raise SandboxError(
-                f"{left[0]} is still mounted; find its user with `fuser -m {left[0]}` and run `down` again"
-            )
-        # Tens of thousands of links to image files: three times as fast as in Python.
-        run("rm", "--recursive", "--force", "--one-file-system", self._layout.state)
+
+def remove_state(layout):
+    """Removes the state folder, unless something is mounted below it."""
+    left = mounts_below(layout.state)
+    if left:
+        # Removing through a mount would remove what is on the other side of it.
+        raise SandboxError(f"{left[0]} is still mounted; find its user with `fuser -m {left[0]}` and run `down` again")
+    # Tens of thousands of links to image files: three times as fast as in Python.
+    run("rm", "--recursive", "--force", "--one-file-system", layout.state)
 
 
 def only_kubectl_caches(folder):

@@ -60,11 +60,17 @@ def require_space(folder, gibibytes):
         )
 
 
-def install(programs, progress):
-    """Installs the Debian packages of the programs that are missing."""
+def missing_packages(programs):
+    """Returns the Debian packages of the programs that are missing."""
     missing = sorted({package for program, package in programs.items() if not shutil.which(program)})
     if programs is RUNNING and not os.path.exists(PLUGINS):
         missing.append("containernetworking-plugins")
+    return missing
+
+
+def install(programs, progress):
+    """Installs the Debian packages of the programs that are missing."""
+    missing = missing_packages(programs)
     if not missing:
         return
     require_root()

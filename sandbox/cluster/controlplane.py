@@ -1,6 +1,8 @@
 """The control plane: etcd, API server, controller manager, scheduler, and kwok on request."""
 
+import http.client
 import socket
+import ssl
 
 from .addresses import API_ADDRESS, API_PORT, FAKE_PODS, PODS, SERVICES
 from .daemons import Daemon
@@ -131,6 +133,21 @@ class ControlPlane:
             require_free_port(10259, "the scheduler")
             self._start(self.scheduler, "scheduler", [f"--config={self._layout.state / 'scheduler.yaml'}"])
 
+    def wait_for_controllers(self):
+        """Waits until controllers and scheduler run; one that still starts when the API server goes away ends."""
+        for daemon, port, question, sign in (
+            # Each controller has a line of its own there, once it was started.
+            (self.controller_manager, 10257, "/healthz?verbose", "-controller ok"),
+            (self.scheduler, 10259, "/readyz?verbose", "readyz check passed"),
+        ):
+            until(
+                lambda port=port, question=question, sign=sign: sign in _health(port, question),
+                60,
+                f"the start of the {daemon.name}",
+                f"look at {daemon.log}",
+                still_possible=daemon.require_alive,
+            )
+
     def start_kwok(self, program):
         """Starts kwok, which plays the kubelet of nodes that are only objects."""
         self._authority.issue(FAKE_NODES)
@@ -182,6 +199,22 @@ def _is_free(port):
         except OSError:
             return False
         return True
+
+
+def _health(port, question):
+    """Returns what a component says of itself; its certificate is one that it made for this life."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
+    try:
+        connection.request("GET", question)
+        answer = connection.getresponse()
+        return answer.read().decode(errors="replace") if answer.status == 200 else ""
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
 
 
 def _answers(port):

@@ -121,6 +121,7 @@ def _start(cluster, component, node):
         getattr(cluster.node(node), f"start_{component}")()
     else:
         plane.start_controllers()
+        plane.wait_for_controllers()
 
 
 def _restart_node(node):

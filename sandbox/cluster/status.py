@@ -20,7 +20,7 @@ def collect(layout, progress):
     nodes = [
         {"name": node.name, "ready": node.ready(), "images": sorted(node.store.loaded())} for node in cluster.nodes()
     ]
-    answers = {"api": cluster.api.ready()}
+    answers = {"api": checks.answers(cluster.api.ready)}
     if nodes:
         answers["dns"] = checks.answers(checks.dns_answers)
         answers["ingress"] = checks.answers(checks.ingress_answers)

@@ -128,6 +128,7 @@ class Up:
         if count:
             self._changed |= cluster.addons.apply(addons.SERVICES)
         self._say("the API server is ready")
+        plane.wait_for_controllers()
 
     def _runtime(self, node, count, seed):
         """Brings up a node's containerd with its images, then its kubelet and kube-proxy."""

@@ -237,7 +237,7 @@ impl From<EngineError> for Failure {
 mod tests {
     use super::{EXIT_CODES, Exit, Failure};
     use crate::cluster::ApiError;
-    use crate::engine::{EngineError, LockState, Stranger};
+    use crate::engine::{EngineError, LockState, Set, Stranger};
     use crate::event::{CancelReason, Check, Finding, Verdict};
     use crate::object::ObjectRef;
 
@@ -348,7 +348,7 @@ mod tests {
                 namespace: Some("shop".into()),
                 name: name.into(),
             },
-            set: set.map(str::to_owned),
+            set: set.map(|id| Set::Another(id.to_owned())),
             managers: ["kubectl-client-side-apply".to_owned()].into(),
         };
         let error =

@@ -1,8 +1,9 @@
 //! Objects that the plan wants and that are there already, made by somebody else. They are not written
 //! unless somebody names them: an apply without a conflict would silently own half of them.
 //!
-//! What carries our label or stands in the inventory is ours: the inventory is written before the object.
-//! So only the others have to be asked for, and a redeploy asks nothing.
+//! What stands in the inventory is ours, which is written before the object. So is what carries our label and
+//! was written by us, whatever has become of the inventory; the label alone proves nothing, whoever copies an
+//! object copies it. So only the others have to be asked for, and a redeploy asks nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,7 +16,7 @@ use super::retry::Tools;
 use super::session::{Session, WIDTH, list_scope, namespace_ref};
 use super::{EngineError, secrets};
 use crate::cluster::{Resource, Scope};
-use crate::inventory::PART_OF;
+use crate::inventory::{PART_OF, owned_fields};
 use crate::object::{Object, ObjectRef};
 use crate::plan::Plan;
 
@@ -27,10 +28,19 @@ const ONE_BY_ONE: usize = 2;
 pub struct Stranger {
     /// The object.
     pub object: ObjectRef,
-    /// The set it belongs to, by its id (KEP-3659); `None` for no set.
-    pub set: Option<String>,
+    /// The set it says it belongs to; `None` for no set.
+    pub set: Option<Set>,
     /// The field managers that wrote it.
     pub managers: BTreeSet<String>,
+}
+
+/// A set of objects that are applied together (KEP-3659).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// The plan's own, by the label alone.
+    Ours,
+    /// Another one, by its id.
+    Another(String),
 }
 
 impl fmt::Display for Stranger {
@@ -41,7 +51,8 @@ impl fmt::Display for Stranger {
             write!(f, ", written by {}", managers.join(", "))?;
         }
         match &self.set {
-            Some(set) => write!(f, ", and belongs to the set `{set}`"),
+            Some(Set::Another(id)) => write!(f, ", and belongs to the set `{id}`"),
+            Some(Set::Ours) => f.write_str(", and carries the plan's label, but wesago never wrote it"),
             None => Ok(()),
         }
     }
@@ -75,6 +86,7 @@ pub(super) async fn find(
     let scopes = questions(session, plan, adopt);
     let lists = scopes.iter().map(|(scope, _)| list_scope(tools, scope));
     let listings: Vec<_> = stream::iter(lists).buffered(WIDTH).try_collect().await?;
+    let set = session.inventory.id();
     let mut adopted = BTreeSet::new();
     let mut strangers = Vec::new();
     for ((_, names), listing) in scopes.iter().zip(listings) {
@@ -82,7 +94,7 @@ pub(super) async fn find(
             if adopt.includes(&object.reference()) {
                 adopted.insert(object.reference());
             } else {
-                strangers.push(stranger(object));
+                strangers.push(stranger(object, &set));
             }
         }
     }
@@ -98,7 +110,8 @@ fn questions(session: &Session, plan: &Plan, adopt: &Adopt) -> Vec<(Scope, BTree
         // What was announced and never written may be what a run was cut off while it took it over.
         let announced = session.inventory.contains(&name)
             && (session.inventory.record(&name).is_some() || !adopt.includes(&name));
-        let is_ours = session.live.contains_key(&name) || announced;
+        let is_written = session.live.get(&name).is_some_and(|object| owned_fields(object).is_some());
+        let is_ours = announced || is_written;
         if is_ours || is_given(&name, plan) {
             continue;
         }
@@ -128,12 +141,12 @@ fn is_given(name: &ObjectRef, plan: &Plan) -> bool {
         || (name.group.is_empty() && name.kind == "ServiceAccount" && name.name == "default")
 }
 
-fn stranger(object: &Object) -> Stranger {
+fn stranger(object: &Object, ours: &str) -> Stranger {
     let entries = object.get("/metadata/managedFields").and_then(Value::as_array);
     let managers = entries.into_iter().flatten().filter(|entry| entry["subresource"].is_null());
     Stranger {
         object: object.reference(),
-        set: object.label(PART_OF).map(str::to_owned),
+        set: object.label(PART_OF).map(|id| if id == ours { Set::Ours } else { Set::Another(id.to_owned()) }),
         managers: managers.filter_map(|entry| entry["manager"].as_str()).map(str::to_owned).collect(),
     }
 }
@@ -158,11 +171,13 @@ mod tests {
             }))
             .unwrap()
         };
-        let plain = stranger(&object(&json!({})));
-        let member = stranger(&object(&json!({"applyset.kubernetes.io/part-of": "applyset-x-v1"})));
-        insta::assert_snapshot!(format!("{plain}\n{member}"), @r"
+        let told = |labels: serde_json::Value| stranger(&object(&labels), "applyset-ours-v1").to_string();
+        let member = |set: &str| told(json!({"applyset.kubernetes.io/part-of": set}));
+        let lines = [told(json!({})), member("applyset-x-v1"), member("applyset-ours-v1")];
+        insta::assert_snapshot!(lines.join("\n"), @r"
         Deployment/web is there, written by helm, kubectl-client-side-apply
         Deployment/web is there, written by helm, kubectl-client-side-apply, and belongs to the set `applyset-x-v1`
+        Deployment/web is there, written by helm, kubectl-client-side-apply, and carries the plan's label, but wesago never wrote it
         ");
     }
 }

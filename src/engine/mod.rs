@@ -58,7 +58,7 @@ use std::ops::ControlFlow;
 
 use futures::Stream;
 
-pub use adopt::Stranger;
+pub use adopt::{Set, Stranger};
 pub use drift::{Drift, Since};
 pub use emitter::Emitter;
 pub use error::EngineError;

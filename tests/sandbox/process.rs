@@ -34,6 +34,21 @@ pub(crate) struct Ended {
 
 /// Runs the program to its end and lets `attend` see every event with the process as it comes.
 pub(crate) fn run(command: &mut Command, mut attend: impl FnMut(&Event, &Child) -> Seen) -> Seen<Ended> {
+    let mut events = Vec::new();
+    let ended = run_by_lines(command, |line, child| {
+        let Ok(event) = serde_json::from_str::<Event>(line) else { return Ok(()) };
+        attend(&event, child)?;
+        events.push(event);
+        Ok(())
+    })?;
+    Ok(Ended { events, ..ended })
+}
+
+/// Runs the program to its end and lets `attend` see every line with the process as it comes.
+pub(crate) fn run_by_lines(
+    command: &mut Command,
+    mut attend: impl FnMut(&str, &Child) -> Seen,
+) -> Seen<Ended> {
     let watch = Stopwatch::start();
     let mut child = command
         .stdin(Stdio::null())
@@ -47,16 +62,16 @@ pub(crate) fn run(command: &mut Command, mut attend: impl FnMut(&Event, &Child) 
         let _ended_already = child.kill();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    let (stdout, events, stderr) = followed?;
-    Ok(Ended { code: status.code(), wall: watch.elapsed(), events, stdout, stderr })
+    let (stdout, stderr) = followed?;
+    Ok(Ended { code: status.code(), wall: watch.elapsed(), events: Vec::new(), stdout, stderr })
 }
 
 /// Reads what a process writes until it closes its streams.
 fn follow(
     child: &mut Child,
     watch: &Stopwatch,
-    attend: &mut impl FnMut(&Event, &Child) -> Seen,
-) -> Seen<(String, Vec<Event>, String)> {
+    attend: &mut impl FnMut(&str, &Child) -> Seen,
+) -> Seen<(String, String)> {
     let stdout = child.stdout.take().ok_or("no standard output")?;
     let mut stderr = child.stderr.take().ok_or("no standard error")?;
     let complaints = thread::spawn(move || {
@@ -69,14 +84,11 @@ fn follow(
         // An end of the receiver is an end of the test.
         BufReader::new(stdout).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
     });
-    let (mut text, mut events) = (String::new(), Vec::new());
+    let mut text = String::new();
     loop {
         match lines.recv_timeout(LOOK) {
             Ok(line) => {
-                if let Ok(event) = serde_json::from_str::<Event>(&line) {
-                    attend(&event, child)?;
-                    events.push(event);
-                }
+                attend(&line, child)?;
                 text.push_str(&line);
                 text.push('\n');
             }
@@ -89,5 +101,5 @@ fn follow(
     }
     reader.join().map_err(|_| "the reader of standard output panicked")?;
     let complaints = complaints.join().map_err(|_| "the reader of standard error panicked")??;
-    Ok((text, events, complaints))
+    Ok((text, complaints))
 }

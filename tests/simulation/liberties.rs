@@ -2,8 +2,9 @@
 //! what the deploy then does, and without them what the deploy refuses, in the deploy's own words.
 
 use serde_json::{Value, json};
-use wesago::engine::{Adopt, DeployOptions, EngineError};
+use wesago::engine::{Adopt, DeployOptions, EngineError, Set};
 use wesago::event::{EventKind, Forecast, ObjectForecast, Prospect, Verdict};
+use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::{Change, Object};
 use wesago::plan::Plan;
 
@@ -11,6 +12,7 @@ use crate::api_server::Commit;
 use crate::deployer::{Ending, Run};
 use crate::journal::What;
 use crate::oracle::judge;
+use crate::plans::{NAMESPACE, PLAN};
 use crate::scenes::{key, map, plan, scene, workload};
 use crate::weather::Weather;
 use crate::world::World;
@@ -81,6 +83,35 @@ fn somebody_elses_object_is_refused_or_taken_over() {
         "#);
         let web = world.object(&key("Deployment", "web")).unwrap();
         assert!(web["spec"]["minReadySeconds"].is_null(), "{web}");
+    });
+}
+
+#[test]
+fn what_only_carries_the_plans_label_is_a_strangers() {
+    scene(async |world| {
+        world.deploy(&plan(&[map("base", &json!({}))]), DeployOptions::default()).await;
+        // Somebody copied an object of ours under another name, label and all.
+        let mut copy = map("settings", &json!({"colour": "theirs"})).into_value();
+        copy["metadata"]["labels"] = json!({PART_OF: Inventory::new(PLAN, NAMESPACE).id()});
+        world.make("kubectl-create", &Object::new(copy).unwrap());
+        let wanted = plan(&[map("base", &json!({})), map("settings", &json!({"colour": "ours"}))]);
+        let colour =
+            |world: &World| world.object(&key("ConfigMap", "settings")).unwrap()["data"]["colour"].clone();
+
+        let (said, run) = both(world, &wanted, &DeployOptions::default()).await;
+        let Ending::Ended(Err(EngineError::Strangers(strangers))) = run.ending else {
+            panic!("{:?}", run.ending)
+        };
+        assert_eq!(
+            strangers.iter().map(|stranger| stranger.set.clone()).collect::<Vec<_>>(),
+            [Some(Set::Ours)]
+        );
+        assert_eq!((only(&said).prospect, colour(world)), (Prospect::Fail, json!("theirs")));
+
+        let adopt = Adopt::Named(vec!["ConfigMap/settings".parse().unwrap()]);
+        let (said, run) = both(world, &wanted, &DeployOptions { adopt, ..DeployOptions::default() }).await;
+        assert_eq!(run.ending, Ending::Ended(Ok(Verdict::Succeeded)));
+        assert_eq!((only(&said).prospect, colour(world)), (Prospect::Configure, json!("ours")));
     });
 }
 

@@ -9,6 +9,8 @@
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
 CARGO   := cargo
+# the same everywhere, so that nothing is built twice; the feature only lets the tests on the cluster be built
+FLAGS   := --locked --features sandbox
 PYTHON  := /usr/bin/python3
 FORUM   := curl --fail --silent --show-error --max-time 10 --retry 10 --retry-delay 1 --retry-all-errors \
              --header "Host: wesago.k3s" http://127.0.0.1
@@ -18,7 +20,7 @@ tools:
 
 demo: tools
 	$(SANDBOX) build
-	$(CARGO) build --locked
+	$(CARGO) build $(FLAGS)
 	$(SANDBOX) up
 	target/debug/wesago deploy --context sandbox --yes
 	@set -e; style=$$($(FORUM)/ | grep --only-matching '/static/[^"]*\.css' | head -n 1); \
@@ -27,11 +29,11 @@ demo: tools
 
 check: tools
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
-	$(CARGO) test --locked
+	$(CARGO) clippy $(FLAGS) --all-targets -- -D warnings
+	$(CARGO) test $(FLAGS) --lib --bins --test architecture --test cli --test simulation
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check bans licenses sources; \
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(FLAGS) --no-deps --document-private-items
 
 test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests fault-tests \
   ownership-tests truth-tests conformance-tests down
@@ -56,37 +58,37 @@ postgres-tests:
 
 # the rules, the diagnosis and the outcome table on 10,000 arbitrary objects and answers each
 property-tests:
-	PROPTEST_CASES=10000 $(CARGO) test --locked --lib properties
+	PROPTEST_CASES=10000 $(CARGO) test $(FLAGS) --lib properties
 
 # 2,000 stories under faults, each held against every promise; `check` lives through 60
 simulation-tests:
-	WESAGO_SIM_SEEDS=2000 $(CARGO) test --locked --profile simulation --test simulation stories -- --nocapture
+	WESAGO_SIM_SEEDS=2000 $(CARGO) test $(FLAGS) --test simulation stories -- --nocapture
 
 # 100,000 stories on all cores; WESAGO_SIM_FIRST tells where they begin
 soak:
-	WESAGO_SIM_SEEDS=100000 $(CARGO) test --locked --profile simulation --test simulation every_promise -- --nocapture
+	WESAGO_SIM_SEEDS=100000 $(CARGO) test $(FLAGS) --test simulation every_promise -- --nocapture
 
 # the whole forum; removes what `make demo` deployed
 forum-tests:
 	$(SANDBOX) up
-	$(CARGO) test --locked --features sandbox --test forum -- --nocapture
+	$(CARGO) test $(FLAGS) --test forum -- --nocapture
 
 # deploys that are killed, stopped, met by another one, cut off from the API server and from etcd
 fault-tests:
 	$(SANDBOX) up
-	$(CARGO) test --locked --features sandbox --test faults -- --nocapture
+	$(CARGO) test $(FLAGS) --test faults -- --nocapture
 
 # what a plan owns: its history, what a rollback brings back, and what a teardown leaves
 ownership-tests:
 	$(SANDBOX) up
-	$(CARGO) test --locked --features sandbox --test ownership -- --nocapture
+	$(CARGO) test $(FLAGS) --test ownership -- --nocapture
 
 # every way to fail, told within seconds; every way to recover, without a false alarm; leaves three nodes
 truth-tests:
 	$(SANDBOX) up
-	$(CARGO) test --locked --features sandbox --test truth -- --skip nodes::
+	$(CARGO) test $(FLAGS) --test truth -- --skip nodes::
 	$(SANDBOX) up --nodes 3
-	$(CARGO) test --locked --features sandbox --test truth nodes::
+	$(CARGO) test $(FLAGS) --test truth nodes::
 
 # the simulated API server held to the real one
 conformance-tests:
@@ -94,7 +96,7 @@ conformance-tests:
 	$(SANDBOX) up
 	$(SANDBOX) restart apiserver
 	$(SANDBOX) up
-	$(CARGO) test --locked --features sandbox --test simulation conformance::real
+	$(CARGO) test $(FLAGS) --test simulation conformance::real
 
 bench: tools
 	$(CARGO) build --locked --release

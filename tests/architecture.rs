@@ -39,3 +39,21 @@ fn every_arrow_points_down_and_the_world_comes_in_at_one_place() {
     let complaints = rules::complaints(&files);
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
+
+#[test]
+fn the_makefile_runs_every_test_there_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let makefile = std::fs::read_to_string(root.join("Makefile")).unwrap();
+    let words: Vec<&str> = makefile.split_whitespace().collect();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root.join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let is_file = path.extension().is_some_and(|extension| extension == "rs");
+        if is_file || path.join("main.rs").exists() {
+            names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    assert!(names.len() > 5, "the tests were found: {names:?}");
+    names.retain(|name| !words.windows(2).any(|pair| pair == ["--test", name.as_str()]));
+    assert_eq!(names, [""; 0], "never run by the Makefile");
+}

@@ -13,6 +13,7 @@ use wesago::plan::{Check, Plan, SecretSource, SecretSpec, Stage};
 
 use crate::api_server::{Key, Writer};
 use crate::deployer::{Command, Fate, Run};
+use crate::foreseen::chain;
 use crate::journal::What;
 use crate::stories::on_paused_clock;
 use crate::world::World;
@@ -118,6 +119,19 @@ fn a_redeploy_of_the_whole_forum_asks_once_about_each_kind() {
         LIST namespaces/gic-wesago/services
         LIST namespaces/gic-wesago/statefulsets
         POST namespaces/gic-wesago/leases
+        ");
+    });
+}
+
+#[test]
+fn a_first_deploy_asks_little_beside_what_it_writes() {
+    on_paused_clock(async {
+        let plan = chain(6, 1, "1");
+        let mut world = World::even(7);
+        let run = deploy(&mut world, &plan).await;
+        let asked = asked(&world, &run);
+        let objects = plan.objects().count();
+        insta::assert_snapshot!(format!("{} requests for {objects} objects\n{}", asked.len(), asked.join("\n")), @r"
         ");
     });
 }

@@ -34,7 +34,7 @@ fn object(kind: &str, name: &str, rest: &Value) -> Object {
 }
 
 /// Returns a chain of stages, each with so many ConfigMaps, a Service and a Deployment.
-fn chain(stages: usize, maps: usize, edition: &str) -> Plan {
+pub(crate) fn chain(stages: usize, maps: usize, edition: &str) -> Plan {
     let stage = |index: usize| {
         let name = format!("s{index}");
         let labels = json!({"app": name});

@@ -4,8 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::page::Page;
-use super::{ApiError, Cluster, PAGE, Scope, request};
-use crate::object::Object;
+use super::{ApiError, Cluster, Listing, PAGE, Scope, request};
 
 impl Cluster {
     /// Asks what the server calls itself (`/version`).
@@ -36,13 +35,8 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ApiError`] when the list fails.
-    pub async fn first_page(&self, scope: &Scope) -> Result<Option<Vec<Object>>, ApiError> {
-        let path = scope.resource.path(scope.namespace.as_deref(), None);
-        let limit = PAGE.to_string();
-        let mut query = scope.selectors();
-        query.push(("limit", &limit));
-        let body = self.wire.send(request(Method::GET, &path, &query, None)?).await?.body;
-        let page = Page::read(&body, scope)?;
-        Ok(page.next.is_empty().then_some(page.objects))
+    pub async fn first_page(&self, scope: &Scope) -> Result<Option<Listing>, ApiError> {
+        let Page { objects, resource_version, next } = self.page(scope, Some(PAGE), "").await?;
+        Ok(next.is_empty().then_some(Listing { objects, resource_version }))
     }
 }

@@ -321,39 +321,40 @@ impl Cluster {
     /// # Errors
     /// [`ApiError`] when a page fails.
     pub async fn list(&self, scope: &Scope) -> Result<Listing, ApiError> {
-        let path = scope.resource.path(scope.namespace.as_deref(), None);
-        let limit = PAGE.to_string();
         let mut listing = Listing::default();
         let mut next = String::new();
-        let mut in_pages = true;
+        let mut limit = Some(PAGE);
         loop {
-            let mut query = scope.selectors();
-            if in_pages {
-                query.push(("limit", &limit));
-            }
-            if !next.is_empty() {
-                query.push(("continue", &next));
-            }
-            let mut request = request(Method::GET, &path, &query, None)?;
-            if scope.metadata_only {
-                let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
-                accepting(&mut request, accept);
-            }
-            let body = match self.wire.send(request).await {
+            let page = match self.page(scope, limit, &next).await {
                 // The history was forgotten between two pages: all at once needs none (client-go, tools/pager).
                 Err(error) if error.is_expired() && !next.is_empty() => {
-                    (in_pages, next, listing) = (false, String::new(), Listing::default());
+                    (limit, next, listing) = (None, String::new(), Listing::default());
                     continue;
                 }
-                answer => answer?.body,
+                answer => answer?,
             };
-            let page = Page::read(&body, scope)?;
             listing.objects.extend(page.objects);
             (listing.resource_version, next) = (page.resource_version, page.next);
             if next.is_empty() {
                 return Ok(listing);
             }
         }
+    }
+
+    /// Asks for the page of a list that `next` stands for, the first one when it is empty.
+    async fn page(&self, scope: &Scope, limit: Option<u32>, next: &str) -> Result<Page, ApiError> {
+        let path = scope.resource.path(scope.namespace.as_deref(), None);
+        let limit = limit.map(|limit| limit.to_string());
+        let mut query = scope.selectors();
+        query.extend(limit.as_deref().map(|limit| ("limit", limit)));
+        if !next.is_empty() {
+            query.push(("continue", next));
+        }
+        let mut request = request(Method::GET, &path, &query, None)?;
+        if scope.metadata_only {
+            accepting(&mut request, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io");
+        }
+        Page::read(&self.wire.send(request).await?.body, scope)
     }
 
     /// Sends a GET to a service through the API server's proxy and returns whatever it answered.

@@ -83,29 +83,40 @@ pub(super) async fn find(
     plan: &Plan,
     adopt: &Adopt,
 ) -> Result<Found, EngineError> {
-    let scopes = questions(session, plan, adopt);
-    let lists = scopes.iter().map(|(scope, _)| list_scope(tools, scope));
-    let listings: Vec<_> = stream::iter(lists).buffered(WIDTH).try_collect().await?;
     let set = session.inventory.id();
-    let mut adopted = BTreeSet::new();
-    let mut strangers = Vec::new();
-    for ((_, names), listing) in scopes.iter().zip(listings) {
-        for object in listing.objects.iter().filter(|object| names.contains(&object.reference())) {
+    let mut found = Found { adopted: BTreeSet::new(), strangers: Vec::new() };
+    let mut sort = |objects: &[Object], names: &BTreeSet<ObjectRef>| {
+        for object in objects.iter().filter(|object| names.contains(&object.reference())) {
             if adopt.includes(&object.reference()) {
-                adopted.insert(object.reference());
+                found.adopted.insert(object.reference());
             } else {
-                strangers.push(stranger(object, &set));
+                found.strangers.push(stranger(object, &set));
             }
         }
+    };
+    let mut questions = Vec::new();
+    for (kind, names) in unknown(session, plan, adopt) {
+        match session.neighbours.get(&kind) {
+            Some(seen) => sort(seen, &names),
+            None => questions.extend(questions_about(kind, names)),
+        }
     }
-    Ok(Found { adopted, strangers })
+    let lists = questions.iter().map(|(scope, _)| list_scope(tools, scope));
+    let listings: Vec<_> = stream::iter(lists).buffered(WIDTH).try_collect().await?;
+    for ((_, names), listing) in questions.iter().zip(listings) {
+        sort(&listing.objects, names);
+    }
+    Ok(found)
 }
 
-/// Returns what has to be asked, and for which objects: as few lists of metadata as possible.
-fn questions(session: &Session, plan: &Plan, adopt: &Adopt) -> Vec<(Scope, BTreeSet<ObjectRef>)> {
+/// A kind of objects in a namespace.
+type KindIn = (Resource, Option<String>);
+
+/// Returns what the plan wants and is not known to be ours.
+fn unknown(session: &Session, plan: &Plan, adopt: &Adopt) -> BTreeMap<KindIn, BTreeSet<ObjectRef>> {
     let objects = plan.objects().map(|(_, object)| object.reference());
     let secrets = plan.secrets().iter().map(|spec| secrets::reference(plan.namespace(), spec));
-    let mut unknown: BTreeMap<(Resource, Option<String>), BTreeSet<ObjectRef>> = BTreeMap::new();
+    let mut unknown: BTreeMap<KindIn, BTreeSet<ObjectRef>> = BTreeMap::new();
     for name in objects.chain(secrets) {
         // What was announced and never written may be what a run was cut off while it took it over.
         let announced = session.inventory.contains(&name)
@@ -119,19 +130,23 @@ fn questions(session: &Session, plan: &Plan, adopt: &Adopt) -> Vec<(Scope, BTree
         let Some(resource) = session.catalog.preferred(&name.group_kind()) else { continue };
         unknown.entry((resource.clone(), name.namespace.clone())).or_default().insert(name);
     }
-    let mut questions = Vec::new();
-    for ((resource, namespace), names) in unknown {
-        let scope = Scope { metadata_only: true, ..Scope::all(resource, namespace.as_deref()) };
-        if names.len() > ONE_BY_ONE {
-            questions.push((scope, names));
-            continue;
-        }
-        questions.extend(names.into_iter().map(|name| {
-            let fields = Some(format!("metadata.name={}", name.name));
-            (Scope { fields, ..scope.clone() }, BTreeSet::from([name]))
-        }));
+    unknown
+}
+
+/// Returns what has to be asked about objects of one kind: as few lists of metadata as possible.
+fn questions_about(
+    (resource, namespace): KindIn,
+    names: BTreeSet<ObjectRef>,
+) -> Vec<(Scope, BTreeSet<ObjectRef>)> {
+    let scope = Scope { metadata_only: true, ..Scope::all(resource, namespace.as_deref()) };
+    if names.len() > ONE_BY_ONE {
+        return vec![(scope, names)];
     }
-    questions
+    let about = |name: ObjectRef| {
+        let fields = Some(format!("metadata.name={}", name.name));
+        (Scope { fields, ..scope.clone() }, BTreeSet::from([name]))
+    };
+    names.into_iter().map(about).collect()
 }
 
 /// Returns true for what is there because the namespace is: the plan's namespace itself, and the account

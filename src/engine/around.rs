@@ -3,6 +3,7 @@
 
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::retry::Tools;
 use super::session::WIDTH;
@@ -21,8 +22,26 @@ pub(super) fn scope(catalog: &Catalog, group: &str, kind: &str, namespace: Optio
 }
 
 /// Returns the scopes of all that tells something of a namespace.
-pub(super) fn scopes(catalog: &Catalog, namespace: &str) -> Vec<Scope> {
-    KINDS.into_iter().filter_map(|(group, kind)| scope(catalog, group, kind, Some(namespace))).collect()
+fn scopes(catalog: &Catalog, namespace: &str) -> impl Iterator<Item = Scope> {
+    KINDS.into_iter().filter_map(move |(group, kind)| scope(catalog, group, kind, Some(namespace)))
+}
+
+/// Returns the scopes of what tells something of a workload in its namespace: claims do when its pods mount some.
+pub(super) fn scopes_about(catalog: &Catalog, workload: &Object, namespace: &str) -> Vec<Scope> {
+    let mounts = mounts_claims(workload);
+    scopes(catalog, namespace)
+        .filter(|scope| mounts || scope.resource.kind != "PersistentVolumeClaim")
+        .collect()
+}
+
+/// Returns true when the pods of a workload mount claims: by name, or made for each of them.
+fn mounts_claims(workload: &Object) -> bool {
+    let is_claim =
+        |volume: &Value| volume["persistentVolumeClaim"].is_object() || volume["ephemeral"].is_object();
+    let volumes = workload.pod_spec().and_then(|spec| spec["volumes"].as_array());
+    let templates = workload.get("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    volumes.is_some_and(|volumes| volumes.iter().any(is_claim))
+        || templates.is_some_and(|templates| !templates.is_empty())
 }
 
 /// What a namespace holds, and the nodes of the cluster where they are known.
@@ -40,7 +59,7 @@ impl Around {
 
     /// Reads it; what may not be read is left out.
     pub(super) async fn read(tools: &Tools, catalog: &Catalog, namespace: &str) -> Self {
-        let lists = scopes(catalog, namespace).into_iter().map(|scope| async move {
+        let lists = scopes(catalog, namespace).map(|scope| async move {
             tools.cluster.list(&scope).await.map(|listing| listing.objects).unwrap_or_default()
         });
         let lists: Vec<Vec<Object>> = stream::iter(lists).buffered(WIDTH).collect().await;
@@ -93,4 +112,28 @@ pub(super) fn diagnose_among(
         nodes,
         since,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::mounts_claims;
+    use crate::object::Object;
+
+    #[test]
+    fn claims_tell_something_of_what_mounts_them() {
+        let mounts = |kind: &str, spec: &serde_json::Value| {
+            let value =
+                json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec});
+            mounts_claims(&Object::new(value).unwrap())
+        };
+        let with = |volume: &serde_json::Value| json!({"template": {"spec": {"volumes": [volume]}}});
+        assert!(!mounts("Deployment", &with(&json!({"name": "a", "emptyDir": {}}))));
+        assert!(mounts("Deployment", &with(&json!({"persistentVolumeClaim": {"claimName": "a"}}))));
+        assert!(mounts("Deployment", &with(&json!({"ephemeral": {"volumeClaimTemplate": {}}}))));
+        assert!(mounts("StatefulSet", &json!({"volumeClaimTemplates": [{}]})));
+        assert!(mounts("Pod", &json!({"volumes": [{"persistentVolumeClaim": {"claimName": "a"}}]})));
+        assert!(!mounts("StatefulSet", &json!({"volumeClaimTemplates": []})));
+    }
 }

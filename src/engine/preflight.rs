@@ -112,6 +112,7 @@ async fn read_list(tools: &Tools, catalog: &Catalog, list: &List) -> Answer<Vec<
     let scope = Scope { fields, ..Scope::all(resource.clone(), list.namespace()) };
     let request = format!("list {}", resource.plural);
     let page = answer(tools, &request, || tools.cluster.first_page(&scope)).await?;
+    let page = page.map(|listing| listing.objects);
     page.ok_or_else(|| format!("there are too many {} to look at", resource.plural))
 }
 

@@ -11,7 +11,7 @@ use super::warnings::Warnings;
 use super::{Emitter, EngineError, secrets};
 use crate::cluster::{ApiError, Catalog, Listing, Refusal, Resource, Scope, Written};
 use crate::event::EventKind;
-use crate::inventory::{FIELD_MANAGER, Inventory};
+use crate::inventory::{FIELD_MANAGER, Inventory, PART_OF};
 pub(super) use crate::object::settles_at_once;
 use crate::object::{GroupKind, Object, ObjectRef};
 use crate::plan::Plan;
@@ -34,6 +34,8 @@ pub(super) struct Session {
     /// Every owned object as it is; of kinds in [`settles_at_once`] only the metadata, the plan's generated
     /// Secrets aside.
     pub live: BTreeMap<ObjectRef, Object>,
+    /// The metadata of what the plan wants and does not own, by kind and namespace, where that was seen.
+    pub neighbours: BTreeMap<(Resource, Option<String>), Vec<Object>>,
     /// What the readiness rules need to know beside.
     pub surroundings: Surroundings,
     has_seen_classes: bool,
@@ -76,19 +78,23 @@ impl Session {
     pub(super) async fn read(tools: &Tools, plan: &Plan, catalog: Catalog) -> Result<Self, EngineError> {
         let inventory = read_inventory(tools, &catalog, plan).await?;
         let scopes = scopes(&catalog, plan, &inventory);
-        let listings = list_all(tools, &scopes).await?;
+        let seen = look(tools, plan, &inventory, &scopes).await?;
         let mut session = Self {
             surroundings: Surroundings { rules: plan.rules().clone(), ..Surroundings::default() },
             catalog: Catalog::default(),
             inventory,
             resource_versions: BTreeMap::new(),
             live: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
             has_seen_classes: false,
             warnings: Warnings::default(),
             news: Vec::new(),
         };
         session.learn_kinds(catalog);
-        for (scope, listing) in scopes.into_iter().zip(listings) {
+        for (scope, (listing, neighbours)) in scopes.into_iter().zip(seen) {
+            if let Some(neighbours) = neighbours {
+                session.neighbours.insert((scope.resource.clone(), scope.namespace.clone()), neighbours);
+            }
             if !listing.resource_version.is_empty() {
                 session.resource_versions.insert(scope, listing.resource_version);
             }
@@ -257,6 +263,50 @@ pub(super) fn scopes(catalog: &Catalog, plan: &Plan, inventory: &Inventory) -> B
         .collect()
 }
 
+/// What a scope holds of ours, and what else the plan wants of its kind, where that was seen.
+type Seen = (Listing, Option<Vec<Object>>);
+
+/// Looks into all scopes, a few at once, in their order.
+async fn look(
+    tools: &Tools,
+    plan: &Plan,
+    inventory: &Inventory,
+    scopes: &BTreeSet<Scope>,
+) -> Result<Vec<Seen>, EngineError> {
+    if !inventory.is_empty() {
+        let listings = list_all(tools, scopes).await?;
+        return Ok(listings.into_iter().map(|listing| (listing, None)).collect());
+    }
+    let objects = plan.objects().map(|(_, object)| object.reference());
+    let secrets = plan.secrets().iter().map(|spec| secrets::reference(plan.namespace(), spec));
+    let (wanted, set) = (objects.chain(secrets).collect(), inventory.id());
+    let looks = scopes.iter().map(|scope| look_around(tools, scope, &set, &wanted));
+    stream::iter(looks).buffered(WIDTH).try_collect().await
+}
+
+/// Looks into a scope for a plan that owns nothing yet, as far as is known: one list of metadata tells whether
+/// something is ours after all, for an inventory can be lost, and what somebody else has made.
+async fn look_around(
+    tools: &Tools,
+    scope: &Scope,
+    set: &str,
+    wanted: &BTreeSet<ObjectRef>,
+) -> Result<Seen, EngineError> {
+    let all = Scope { metadata_only: true, ..Scope::all(scope.resource.clone(), scope.namespace.as_deref()) };
+    let request = format!("list {}", scope.resource.plural);
+    let page = ask(tools, &request, || tools.cluster.first_page(&all)).await;
+    let is_member = |object: &Object| object.label(PART_OF) == Some(set);
+    match page {
+        Ok(Some(mut page)) if !page.objects.iter().any(is_member) => {
+            page.objects.retain(|object| wanted.contains(&object.reference()));
+            let neighbours = std::mem::take(&mut page.objects);
+            Ok((page, Some(neighbours)))
+        }
+        Ok(_) => Ok((list_scope(tools, scope).await?, None)),
+        Err(error) => Ok((unless_gone(Err(error))?, None)),
+    }
+}
+
 /// Lists all scopes, a few at once, in their order.
 pub(super) async fn list_all(tools: &Tools, scopes: &BTreeSet<Scope>) -> Result<Vec<Listing>, EngineError> {
     stream::iter(scopes.iter().map(|scope| list_scope(tools, scope))).buffered(WIDTH).try_collect().await
@@ -264,8 +314,14 @@ pub(super) async fn list_all(tools: &Tools, scopes: &BTreeSet<Scope>) -> Result<
 
 /// Lists one scope.
 pub(super) async fn list_scope(tools: &Tools, scope: &Scope) -> Result<Listing, EngineError> {
-    match ask(tools, &format!("list {}", scope.resource.plural), || tools.cluster.list(scope)).await {
-        // The kind itself is gone since discovery was asked, and all its objects with it.
+    let request = format!("list {}", scope.resource.plural);
+    unless_gone(ask(tools, &request, || tools.cluster.list(scope)).await)
+}
+
+/// Returns the answer to a list; nothing when its kind is gone since discovery was asked, and all its objects
+/// with it.
+fn unless_gone(answer: Result<Listing, EngineError>) -> Result<Listing, EngineError> {
+    match answer {
         Err(EngineError::Request { error, .. }) if error.is_not_found() => Ok(Listing::default()),
         answer => answer,
     }

@@ -156,7 +156,7 @@ impl Place {
 
     /// Returns what a person would look at first when something went wrong.
     pub(crate) fn picture(&self) -> String {
-        let words = ["get", "configmaps,pods,jobs,deployments,statefulsets,claims", "--output", "wide"];
+        let words = ["get", "configmaps,pods,jobs,deployments,statefulsets,pvc", "--output", "wide"];
         self.kubectl(&words).unwrap_or_else(|error| error)
     }
 }

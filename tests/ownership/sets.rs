@@ -31,7 +31,10 @@ fn kubectl_reads_the_set() {
         let file = place.file("first.yaml", &two()[0].to_string())?;
         let words = ["apply", "--prune", "--applyset", &parent, "--filename", &file];
         let (done, said) = kubectl_with_sets(place, &words)?;
-        ensure!(!done && said.contains("wesago/"), "kubectl took over the set of another tool: {said}");
+        ensure!(
+            !done && said.contains(r#"managed by tooling "wesago""#),
+            "kubectl does not know whose it is: {said}"
+        );
         ensure!(place.object("configmap/second")?.is_some(), "kubectl pruned: {said}");
         Ok(())
     });
@@ -42,7 +45,14 @@ fn the_set_of_another_tool_is_left_alone() {
     story("foreign-set", |place| {
         let parent = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": format!("wesago-{}", place.plan)},
+            "metadata": {
+                "name": format!("wesago-{}", place.plan),
+                // Of a parent that it has not made itself kubectl wants to read so much.
+                "annotations": {
+                    "applyset.kubernetes.io/tooling": "kubectl/v1.34.0",
+                    "applyset.kubernetes.io/contains-group-kinds": "",
+                },
+            },
         });
         let parent = place.file("parent.yaml", &parent.to_string())?;
         place.kubectl(&["create", "--filename", &parent])?;

@@ -128,7 +128,7 @@ impl Deploy<'_, '_> {
         if makes_pods(wanted.kind())
             && let Some(namespace) = wanted.namespace().map(str::to_owned)
         {
-            self.keep_vigil(&namespace);
+            self.keep_vigil(&namespace, stage, index);
             self.follow_job(stage, index);
         }
         let tracked = &self.stages[stage.0].objects[index];
@@ -144,9 +144,10 @@ impl Deploy<'_, '_> {
         self.watches.push(stream.map(move |observation| (scope.clone(), observation)).boxed());
     }
 
-    /// Watches the pods of a namespace, and what belongs to them, from now on; once per namespace.
-    fn keep_vigil(&mut self, namespace: &str) {
-        for scope in around::scopes(&self.session.catalog, namespace) {
+    /// Watches the pods of an object's namespace, and what belongs to them, from now on; once per namespace.
+    fn keep_vigil(&mut self, namespace: &str, stage: StageIdx, index: usize) {
+        let workload = &self.stages[stage.0].objects[index].prepared.wanted;
+        for scope in around::scopes_about(&self.session.catalog, workload, namespace) {
             if !self.watched.insert(scope.clone()) {
                 continue;
             }

@@ -30,7 +30,7 @@ demo: tools
 check: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(FLAGS) --all-targets -- -D warnings
-	$(CARGO) test $(FLAGS) --lib --bins --test architecture --test cli --test simulation
+	$(CARGO) test $(FLAGS) --lib --bins --test architecture --test cli --test simulation -- --skip conformance::real
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check bans licenses sources; \
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(FLAGS) --no-deps --document-private-items
@@ -81,7 +81,7 @@ fault-tests:
 # what a plan owns: its history, what a rollback brings back, and what a teardown leaves
 ownership-tests:
 	$(SANDBOX) up
-	$(CARGO) test $(FLAGS) --test ownership -- --nocapture
+	$(CARGO) test $(FLAGS) --test ownership -- --test-threads 4
 
 # every way to fail, told within seconds; every way to recover, without a false alarm; leaves three nodes
 truth-tests:

@@ -19,6 +19,16 @@ pub(crate) fn object(namespace: &str, name: &str) -> Seen<Option<Value>> {
     serde_json::from_str(&found).map(Some).map_err(|error| format!("kubectl get {name}: {error}"))
 }
 
+/// Returns the Jobs of a plan's set in a namespace.
+pub(crate) fn jobs(namespace: &str) -> Seen<Vec<Value>> {
+    let found = kubectl_in(namespace, &["get", "jobs", "--selector", OURS, "--output", "json"])?;
+    let mut found: Value = serde_json::from_str(&found).map_err(|error| format!("kubectl get: {error}"))?;
+    match found["items"].take() {
+        Value::Array(jobs) => Ok(jobs),
+        other => Err(format!("kubectl get jobs: no list but {other}")),
+    }
+}
+
 /// Returns the uid of everything in a namespace that carries the label of a plan's set, by `Kind/name`.
 pub(crate) fn owned(namespace: &str) -> Seen<BTreeMap<String, String>> {
     let listed = ["api-resources", "--verbs=list", "--namespaced", "--output", "name"];
@@ -37,10 +47,13 @@ pub(crate) fn owned(namespace: &str) -> Seen<BTreeMap<String, String>> {
     Ok(items.iter().map(entry).collect())
 }
 
-/// Removes a namespace and waits until it is gone.
+/// Removes a namespace and waits until it is gone. Its pods get no time for a farewell: a worker that is told to
+/// end while it starts takes all that it is given.
 pub(crate) fn clear_away(namespace: &str) -> Seen {
-    let words = ["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--timeout", "180s"];
-    sandbox(&words).map(|_| ())
+    let words = ["kubectl", "delete", "namespace", namespace, "--ignore-not-found"];
+    sandbox(&[&words[..], &["--wait=false"]].concat())?;
+    kubectl_in(namespace, &["delete", "pods", "--all", "--grace-period", "1", "--wait=false"])?;
+    sandbox(&[&words[..], &["--timeout", "180s"]].concat()).map(|_| ())
 }
 
 /// Returns what a person would look at first when something went wrong.

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! sandbox/sandbox up && cargo test --features sandbox --test faults -- --nocapture
-//! WESAGO_FAULTS_FULL=1   50 kills of the whole forum, and a process stopped for two minutes: hours
+//! WESAGO_FAULTS_FULL=1   50 kills of the whole forum, and a process stopped for two minutes: an hour
+//! WESAGO_FAULTS_KILLS=5  so many kills of the whole forum, and nothing else
 //! WESAGO_FAULTS_SEED=7   the same random moments again
 //! ```
 //!
@@ -36,6 +37,9 @@ fn variable(name: &str) -> Option<u64> {
 #[test]
 fn a_deploy_survives_what_happens_to_it() {
     let watch = Stopwatch::start();
+    if let Some(times) = variable("WESAGO_FAULTS_KILLS").and_then(|times| u32::try_from(times).ok()) {
+        return kills::of_the_forum(times);
+    }
     let is_full = variable("WESAGO_FAULTS_FULL").is_some_and(|full| full != 0);
     let mut small = Subject::small();
     step("an earlier story is cleared away", || cluster::clear_away(small.namespace));

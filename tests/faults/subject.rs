@@ -108,19 +108,15 @@ impl Subject {
 
     /// Returns the completed Jobs that are of the present edition.
     pub(crate) fn completed_jobs(&self) -> Seen<Jobs> {
-        let mut jobs = Jobs::new();
-        for (object, uid) in cluster::owned(self.namespace)? {
-            let Some(name) = object.strip_prefix("Job/") else { continue };
-            let Some(job) = cluster::object(self.namespace, &format!("job/{name}"))? else { continue };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let is_complete = |job: &Value| {
             let conditions = job["status"]["conditions"].as_array();
-            let is_complete = conditions.is_some_and(|all| {
-                all.iter().any(|one| one["type"] == "Complete" && one["status"] == "True")
-            });
-            if is_complete && self.is_of_this_edition(&job) {
-                jobs.insert(name.to_owned(), uid);
-            }
-        }
-        Ok(jobs)
+            conditions
+                .is_some_and(|all| all.iter().any(|one| one["type"] == "Complete" && one["status"] == "True"))
+        };
+        let mut jobs = cluster::jobs(self.namespace)?;
+        jobs.retain(|job| is_complete(job) && self.is_of_this_edition(job));
+        Ok(jobs.iter().map(|job| (text(&job["metadata"]["name"]), text(&job["metadata"]["uid"]))).collect())
     }
 
     fn is_of_this_edition(&self, job: &Value) -> bool {

@@ -1,6 +1,7 @@
 //! The set of what a plan owns, as kubectl reads it, and what is not taken for a part of it.
 
 use serde_json::{Value, json};
+use wesago::inventory::Inventory;
 
 use crate::place::{Place, changes, kubectl_with_sets, map, story, told_of};
 use crate::sandbox::seen::{Seen, ensure};
@@ -48,6 +49,7 @@ fn the_set_of_another_tool_is_left_alone() {
             "metadata": {
                 "name": format!("wesago-{}", place.plan),
                 // Of a parent that it has not made itself kubectl wants to read so much.
+                "labels": {"applyset.kubernetes.io/id": Inventory::new(&place.plan, &place.namespace).id()},
                 "annotations": {
                     "applyset.kubernetes.io/tooling": "kubectl/v1.34.0",
                     "applyset.kubernetes.io/contains-group-kinds": "",

@@ -6,6 +6,7 @@ import socket
 import struct
 
 from .addresses import API_SERVICE, DNS_SERVICE
+from .api import ask
 from .failure import SandboxError
 from .images import DEBIAN
 from .wait import until
@@ -16,10 +17,10 @@ _CLAIMS = "/api/v1/namespaces/kube-system/persistentvolumeclaims"
 _FINISHED = ("Succeeded", "Failed")
 
 
-def answers(ask, seconds=3):
+def answers(question, seconds=3):
     """Tells whether a question is answered, asked as a client would: again when one answer gets lost."""
     try:
-        return until(ask, seconds, "an answer", interval_seconds=0.2)
+        return until(question, seconds, "an answer", interval_seconds=0.2)
     except SandboxError:
         return False
 
@@ -44,14 +45,7 @@ def dns_question(name):
 def ingress_answers():
     """Fetches Traefik's own health page through port 80, an Ingress and a Service."""
     connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=2)
-    try:
-        connection.request("GET", "/ping", headers={"Host": "ping.sandbox.internal"})
-        answer = connection.getresponse()
-        return answer.status == 200 and answer.read() == b"OK"
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return ask(connection, "GET", "/ping", headers={"Host": "ping.sandbox.internal"}) == (200, "OK")
 
 
 class PodCheck:

@@ -5,6 +5,7 @@ import socket
 import ssl
 
 from .addresses import API_ADDRESS, API_PORT, FAKE_PODS, PODS, SERVICES
+from .api import ask
 from .daemons import Daemon
 from .kubeconfig import LOCAL_SERVER, write
 from .pki import API_SERVER, CONTROLLER_MANAGER, FAKE_NODES, KUBELET_CLIENT, SCHEDULER
@@ -207,14 +208,8 @@ def _health(port, question):
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
-    try:
-        connection.request("GET", question)
-        answer = connection.getresponse()
-        return answer.read().decode(errors="replace") if answer.status == 200 else ""
-    except (OSError, http.client.HTTPException):
-        return ""
-    finally:
-        connection.close()
+    status, text = ask(connection, "GET", question)
+    return text if status == 200 else ""
 
 
 def _answers(port):

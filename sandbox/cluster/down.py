@@ -27,14 +27,15 @@ def down(layout, progress, force=False):
     with exclusive(layout):
         if not force:
             require_ours(layout)
-        had = Cluster(layout, progress).exists()
+        cluster = Cluster(layout, progress)
+        had = cluster.exists()
         if had:
             install(RUNNING, progress)
         if missing_packages(RUNNING):
             # `up` installs them before it touches anything: a machine without them never had a cluster.
             remove_state(layout)
         else:
-            Down(Cluster(layout, progress)).run()
+            Down(cluster).run()
     progress.say(f"down: nothing is left but the cache in {layout.cache}" if had else "down: there was no cluster")
 
 

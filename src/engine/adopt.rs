@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::options::Adopt;
 use super::retry::Tools;
-use super::session::{Session, WIDTH, list_scope, namespace_ref};
+use super::session::{KindIn, Session, WIDTH, list_scope, namespace_ref};
 use super::{EngineError, secrets};
-use crate::cluster::{Resource, Scope};
+use crate::cluster::Scope;
 use crate::inventory::{PART_OF, owned_fields};
 use crate::object::{Object, ObjectRef};
 use crate::plan::Plan;
@@ -109,15 +109,10 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// A kind of objects in a namespace.
-type KindIn = (Resource, Option<String>);
-
 /// Returns what the plan wants and is not known to be ours.
 fn unknown(session: &Session, plan: &Plan, adopt: &Adopt) -> BTreeMap<KindIn, BTreeSet<ObjectRef>> {
-    let objects = plan.objects().map(|(_, object)| object.reference());
-    let secrets = plan.secrets().iter().map(|spec| secrets::reference(plan.namespace(), spec));
     let mut unknown: BTreeMap<KindIn, BTreeSet<ObjectRef>> = BTreeMap::new();
-    for name in objects.chain(secrets) {
+    for name in secrets::wanted(plan) {
         // What was announced and never written may be what a run was cut off while it took it over.
         let announced = session.inventory.contains(&name)
             && (session.inventory.record(&name).is_some() || !adopt.includes(&name));

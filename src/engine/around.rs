@@ -27,11 +27,10 @@ fn scopes(catalog: &Catalog, namespace: &str) -> impl Iterator<Item = Scope> {
 }
 
 /// Returns the scopes of what tells something of a workload in its namespace: claims do when its pods mount some.
-pub(super) fn scopes_about(catalog: &Catalog, workload: &Object, namespace: &str) -> Vec<Scope> {
+pub(super) fn scopes_about(catalog: &Catalog, workload: &Object) -> Vec<Scope> {
     let mounts = mounts_claims(workload);
-    scopes(catalog, namespace)
-        .filter(|scope| mounts || scope.resource.kind != "PersistentVolumeClaim")
-        .collect()
+    let tells = |scope: &Scope| mounts || scope.resource.kind != "PersistentVolumeClaim";
+    workload.namespace().into_iter().flat_map(|namespace| scopes(catalog, namespace)).filter(tells).collect()
 }
 
 /// Returns true when the pods of a workload mount claims: by name, or made for each of them.

@@ -147,9 +147,7 @@ impl DeployOptions {
         };
         let taken = self.take.iter().filter_map(|field| field.object.as_ref());
         let named = adopted.iter().chain(taken).chain(&self.recreate);
-        let secrets = plan.secrets().iter().map(|spec| super::secrets::reference(plan.namespace(), spec));
-        let known: Vec<ObjectRef> =
-            plan.objects().map(|(_, object)| object.reference()).chain(secrets).collect();
+        let known: Vec<ObjectRef> = super::secrets::wanted(plan).collect();
         named.filter(|name| !known.iter().any(|object| name.fits(object))).map(ToString::to_string).collect()
     }
 }

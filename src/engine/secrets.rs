@@ -132,6 +132,12 @@ pub(super) fn reference(namespace: &str, spec: &SecretSpec) -> ObjectRef {
     ObjectRef { group, kind, namespace: Some(namespace.to_owned()), name: spec.name.clone() }
 }
 
+/// Returns the names of all that a plan wants: its objects, and the Secrets that are generated for it.
+pub(super) fn wanted(plan: &Plan) -> impl Iterator<Item = ObjectRef> {
+    let objects = plan.objects().map(|(_, object)| object.reference());
+    objects.chain(plan.secrets().iter().map(|spec| reference(plan.namespace(), spec)))
+}
+
 /// Returns the kind of a Secret.
 pub(super) fn kind() -> GroupKind {
     GroupKind { group: String::new(), kind: "Secret".to_owned() }

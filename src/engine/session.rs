@@ -23,6 +23,9 @@ pub(super) const WIDTH: usize = 16;
 /// How long a cluster that does not answer the first question is asked: a wrong address, or one that is
 /// down, is told soon; one that goes away later is waited for.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// A kind of objects in a namespace, or in none.
+pub(super) type KindIn = (Resource, Option<String>);
+
 /// The cluster as a run found it.
 pub(super) struct Session {
     /// The kinds served.
@@ -35,7 +38,7 @@ pub(super) struct Session {
     /// Secrets aside.
     pub live: BTreeMap<ObjectRef, Object>,
     /// The metadata of what the plan wants and does not own, by kind and namespace, where that was seen.
-    pub neighbours: BTreeMap<(Resource, Option<String>), Vec<Object>>,
+    pub neighbours: BTreeMap<KindIn, Vec<Object>>,
     /// What the readiness rules need to know beside.
     pub surroundings: Surroundings,
     has_seen_classes: bool,
@@ -277,9 +280,7 @@ async fn look(
         let listings = list_all(tools, scopes).await?;
         return Ok(listings.into_iter().map(|listing| (listing, None)).collect());
     }
-    let objects = plan.objects().map(|(_, object)| object.reference());
-    let secrets = plan.secrets().iter().map(|spec| secrets::reference(plan.namespace(), spec));
-    let (wanted, set) = (objects.chain(secrets).collect(), inventory.id());
+    let (wanted, set) = (secrets::wanted(plan).collect(), inventory.id());
     let looks = scopes.iter().map(|scope| look_around(tools, scope, &set, &wanted));
     stream::iter(looks).buffered(WIDTH).try_collect().await
 }

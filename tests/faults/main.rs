@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! sandbox/sandbox up && cargo test --features sandbox --test faults -- --nocapture
-//! WESAGO_FAULTS_FULL=1   50 kills of the whole forum, and a process stopped for two minutes: an hour
+//! WESAGO_FAULTS_FULL=1   50 kills of the whole forum, and a process stopped for two minutes: hours
 //! WESAGO_FAULTS_KILLS=5  so many kills of the whole forum, and nothing else
 //! WESAGO_FAULTS_SEED=7   the same random moments again
 //! ```
@@ -17,7 +17,6 @@ mod kills;
 mod outages;
 mod run;
 #[path = "../sandbox/mod.rs"]
-#[expect(dead_code, reason = "the tests of the forum and of the verdicts look at more")]
 mod sandbox;
 #[path = "../forum/story.rs"]
 #[expect(unused_imports, reason = "the forum's story waits for more")]

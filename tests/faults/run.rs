@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use wesago::event::{Event, EventKind};
 
-use crate::sandbox::seen::{Seen, Stopwatch, ensure};
+use crate::sandbox::process;
+use crate::sandbox::seen::{Seen, Stopwatch};
 
 /// Longest silence of a run that goes on; the plans' deadlines are shorter.
 const SILENCE: Duration = Duration::from_secs(600);
@@ -93,10 +94,7 @@ impl Run {
 
     /// Sends a signal, such as `KILL`.
     pub(crate) fn signal(&self, name: &str) -> Seen {
-        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
-        let sent = sent.map_err(|error| format!("kill: {error}"))?;
-        ensure!(sent.success(), "{}: no process to send SIG{name} to", self.command);
-        Ok(())
+        process::signal(self.pid(), name).map_err(|seen| format!("{}: {seen}", self.command))
     }
 
     /// Waits for its end.

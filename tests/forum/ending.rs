@@ -2,7 +2,6 @@
 //! interrupted one stops at once and the next one goes on; at last nothing is left.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -12,6 +11,7 @@ use wesago::plan::StageId;
 use crate::cluster::{Stamp, everything};
 use crate::deploying::{INVENTORY, nothing_is_left};
 use crate::program::{Program, Run};
+use crate::sandbox::process;
 use crate::story::{Seen, Stopwatch, ensure, step, wait_for};
 use crate::using::{self, Traces};
 
@@ -130,7 +130,7 @@ fn interrupted_when(program: &mut Program, is_moment: impl Fn(&EventKind) -> boo
     let mut interrupted = None;
     let run = program.attended(&["deploy"], |event, child| {
         if interrupted.is_none() && is_moment(&event.event) {
-            interrupt(child)?;
+            process::signal(child.id(), "INT")?;
             interrupted = Some(Stopwatch::start());
         }
         Ok(())
@@ -139,15 +139,6 @@ fn interrupted_when(program: &mut Program, is_moment: impl Fn(&EventKind) -> boo
     let run = run.ending_with(130)?;
     ensure!(took < INTERRUPTED, "{took:?} passed from the interrupt to the end");
     starts_nothing_after(&run)
-}
-
-/// Sends what Ctrl-C sends.
-fn interrupt(child: &Child) -> Seen {
-    let command = format!("kill -INT {}", child.id());
-    let status = Command::new("sh").args(["-c", &command]).status();
-    let status = status.map_err(|error| format!("sh: {error}"))?;
-    ensure!(status.success(), "{command}: {status}");
-    Ok(())
 }
 
 fn starts_nothing_after(run: &Run) -> Seen {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::sandbox::command::{kubectl_in, sandbox};
+use crate::sandbox::command::{kubectl_in, object_in, part_in, remove_namespace, sandbox};
 use crate::sandbox::seen::Seen;
 
 /// The namespace of the plan.
@@ -10,17 +10,12 @@ pub(crate) const NAMESPACE: &str = "wesago-ownership";
 
 /// Returns one object, such as `job/migrate`; `None` when it is not there.
 pub(crate) fn object(name: &str) -> Seen<Option<Value>> {
-    let found = kubectl_in(NAMESPACE, &["get", name, "--ignore-not-found", "--output", "json"])?;
-    if found.trim().is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_str(&found).map(Some).map_err(|error| format!("kubectl get {name}: {error}"))
+    object_in(NAMESPACE, name)
 }
 
 /// Returns a part of an object that must be there.
 pub(crate) fn part(name: &str, pointer: &str) -> Seen<Value> {
-    let object = object(name)?.ok_or_else(|| format!("{name} is not there"))?;
-    Ok(object.pointer(pointer).cloned().unwrap_or_default())
+    part_in(NAMESPACE, name, pointer)
 }
 
 /// Returns the names of the revisions' Secrets.
@@ -37,8 +32,7 @@ pub(crate) fn begin_anew() -> Seen {
 
 /// Removes the namespace and waits until it is gone.
 pub(crate) fn clear_away() -> Seen {
-    let words = ["kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "180s"];
-    sandbox(&words).map(|_| ())
+    remove_namespace(NAMESPACE)
 }
 
 /// Returns what a person would look at first when something went wrong.

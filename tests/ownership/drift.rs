@@ -1,13 +1,12 @@
 //! `wesago status`: each field that somebody else changed, as it is told and as it is watched.
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::place::{ended_with, map, story, workload};
+use crate::place::{map, story, workload};
 use crate::sandbox::process;
-use crate::sandbox::seen::{Seen, Stopwatch, ensure};
+use crate::sandbox::seen::{Stopwatch, ensure};
 
 /// From the change of a field to the line that tells of it, with what a busy machine adds.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -73,25 +72,17 @@ fn a_watched_status_tells_of_a_change_as_it_comes() {
                 }
                 (Some(watch), true) if told.is_none() => {
                     told = Some((watch.elapsed(), status));
-                    interrupt(child.id())?;
+                    process::signal(child.id(), "INT")?;
                 }
                 _ => {}
             }
             Ok(())
         })?;
-        ended_with(&words, ended, 130)?;
+        ended.with_code(&words, 130)?;
         let (after, status) = told.ok_or("the change was never told")?;
         ensure!(after <= TOLD_WITHIN, "told only after {after:?}");
         let field = &about(&status, "ConfigMap")["since"]["fields"][0];
         ensure!(field["theirs"] == "red" && field["manager"] == "painter", "{status:#}");
         Ok(())
     });
-}
-
-/// Sends what Ctrl-C sends.
-fn interrupt(pid: u32) -> Seen {
-    let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status();
-    let sent = sent.map_err(|error| format!("kill: {error}"))?;
-    ensure!(sent.success(), "kill: {sent}");
-    Ok(())
 }

@@ -108,10 +108,13 @@ fn a_diff_says_what_the_deploy_then_does() {
         let why = about(&said, "Job/migrate")?["why"].to_string();
         ensure!(why.contains("EDITION") || why.contains("template"), "the Job runs again because of {why}");
 
-        let before = ["reads-settings", "reads-secret", "reads-neither"].map(|name| pod(place, name));
+        let pods = || -> Seen<Vec<String>> {
+            ["reads-settings", "reads-secret", "reads-neither"].iter().map(|name| pod(place, name)).collect()
+        };
+        let before = pods()?;
         let ran = place.part("job/migrate", "/metadata/uid")?;
         let told = place.deploy(&[])?;
-        let after = ["reads-settings", "reads-secret", "reads-neither"].map(|name| pod(place, name));
+        let after = pods()?;
         let rolled: Vec<bool> = before.iter().zip(&after).map(|(before, after)| before != after).collect();
         ensure!(rolled == [true, true, false], "rolled: {rolled:?}, from {before:?} to {after:?}");
         ensure!(place.part("job/migrate", "/metadata/uid")? != ran, "the Job did not run again");

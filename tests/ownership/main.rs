@@ -22,7 +22,6 @@ mod program;
 mod proof;
 mod removal;
 #[path = "../sandbox/mod.rs"]
-#[expect(dead_code, reason = "the tests of the forum and of the verdicts look at more")]
 mod sandbox;
 mod sets;
 #[path = "../forum/story.rs"]

@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::sandbox::audit::{Audit, Request};
-use crate::sandbox::command::{audit_log, kubectl_in, sandbox};
+use crate::sandbox::command::{
+    SANDBOX, audit_log, kubectl_in, object_in, part_in, remove_namespace, sandbox,
+};
 use crate::sandbox::process::{self, Ended, USER_AGENT};
 use crate::sandbox::seen::{Seen, ensure};
 
@@ -37,17 +39,10 @@ impl Place {
             namespace,
             audit_log: audit_log()?,
         };
-        place.clear_away()?;
+        remove_namespace(&place.namespace)?;
         sandbox(&["kubectl", "create", "namespace", &place.namespace])?;
         fs::create_dir_all(&place.folder).map_err(|error| error.to_string())?;
         Ok(place)
-    }
-
-    /// Removes the namespace and waits until it is gone.
-    pub(crate) fn clear_away(&self) -> Seen {
-        let words =
-            ["kubectl", "delete", "namespace", &self.namespace, "--ignore-not-found", "--timeout", "180s"];
-        sandbox(&words).map(|_| ())
     }
 
     /// Writes the plan: stages of objects, each of which needs the one before it.
@@ -88,7 +83,7 @@ impl Place {
     /// Runs a command to its end, which must have this exit code.
     pub(crate) fn wesago(&self, words: &[&str], code: i32) -> Seen<Ended> {
         let ended = process::run(&mut self.command(words), |_, _| Ok(()))?;
-        ended_with(words, ended, code)
+        ended.with_code(words, code)
     }
 
     /// Runs a command that prints one JSON document.
@@ -134,18 +129,12 @@ impl Place {
 
     /// Returns a part of an object that must be there, such as `job/migrate`.
     pub(crate) fn part(&self, name: &str, pointer: &str) -> Seen<Value> {
-        let object = self.object(name)?.ok_or_else(|| format!("{name} is not there"))?;
-        Ok(object.pointer(pointer).cloned().unwrap_or_default())
+        part_in(&self.namespace, name, pointer)
     }
 
     /// Returns an object; `None` when it is not there.
     pub(crate) fn object(&self, name: &str) -> Seen<Option<Value>> {
-        let words = ["get", name, "--ignore-not-found", "--show-managed-fields", "--output", "json"];
-        let found = self.kubectl(&words)?;
-        if found.trim().is_empty() {
-            return Ok(None);
-        }
-        serde_json::from_str(&found).map(Some).map_err(|error| format!("kubectl get {name}: {error}"))
+        object_in(&self.namespace, name)
     }
 
     /// Returns the names of what there is of some kinds, such as `pods,jobs`.
@@ -159,19 +148,6 @@ impl Place {
         let words = ["get", "configmaps,pods,jobs,deployments,statefulsets,pvc", "--output", "wide"];
         self.kubectl(&words).unwrap_or_else(|error| error)
     }
-}
-
-/// Returns the run when it ended with this exit code.
-pub(crate) fn ended_with(words: &[&str], ended: Ended, code: i32) -> Seen<Ended> {
-    ensure!(
-        ended.code == Some(code),
-        "`wesago {}` ended with {:?}, wanted {code}\n{}\n{}",
-        words.join(" "),
-        ended.code,
-        ended.stdout,
-        ended.stderr
-    );
-    Ok(ended)
 }
 
 /// Returns the requests that changed an object, the lock aside.
@@ -239,7 +215,7 @@ pub(crate) fn story(plan: &str, acts: impl FnOnce(&Place) -> Seen) {
 
 /// Runs the sandbox's kubectl with its ApplySet feature, and returns whether it succeeded and all it said.
 pub(crate) fn kubectl_with_sets(place: &Place, words: &[&str]) -> Seen<(bool, String)> {
-    let output = Command::new(crate::sandbox::command::SANDBOX)
+    let output = Command::new(SANDBOX)
         .args(["kubectl", "--namespace", &place.namespace])
         .args(words)
         .env("KUBECTL_APPLYSET", "true")

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::sandbox::process::{self, Ended};
-use crate::sandbox::seen::{Seen, ensure};
+use crate::sandbox::seen::Seen;
 
 /// The plan's file.
 pub(crate) const PLAN: &str = "tests/ownership/plan/plan.yaml";
@@ -13,14 +13,5 @@ pub(crate) fn wesago(words: &[&str], edition: &str, code: i32) -> Seen<Ended> {
     let edition = format!("edition={edition}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_wesago"));
     command.args(words).args(["--plan", PLAN, "--set", &edition, "--context", "sandbox"]);
-    let ended = process::run(command.current_dir(env!("CARGO_MANIFEST_DIR")), |_, _| Ok(()))?;
-    ensure!(
-        ended.code == Some(code),
-        "`wesago {}` ended with {:?}, wanted {code}\n{}\n{}",
-        words.join(" "),
-        ended.code,
-        ended.stdout,
-        ended.stderr
-    );
-    Ok(ended)
+    process::run(command.current_dir(env!("CARGO_MANIFEST_DIR")), |_, _| Ok(()))?.with_code(words, code)
 }

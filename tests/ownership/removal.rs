@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wesago::event::EventKind;
 
-use crate::place::{Place, ended_with, map, story, workload};
+use crate::place::{Place, map, story, workload};
 use crate::sandbox::process;
 use crate::sandbox::seen::{Seen, ensure};
 
@@ -108,7 +108,7 @@ fn a_teardown_names_the_finalizer_that_holds_it_up() {
             }
             Ok(())
         })?;
-        let ended = ended_with(&words, ended, 0)?;
+        let ended = ended.with_code(&words, 0)?;
         let (at, text) = told.ok_or_else(|| format!("never told why: {}", ended.stdout))?;
         ensure!(at <= EXPLAINED_WITHIN, "told only after {at:?}: {text}");
         ensure!(text.contains("nobody is known to serve it") || text.contains("no running pod"), "{text}");

@@ -43,6 +43,28 @@ pub(crate) fn kubectl_in(namespace: &str, arguments: &[&str]) -> Seen<String> {
     sandbox(&[&["kubectl", "--namespace", namespace, "--request-timeout", "60s"], arguments].concat())
 }
 
+/// Returns one object of a namespace, such as `job/migrate`; `None` when it is not there.
+pub(crate) fn object_in(namespace: &str, name: &str) -> Seen<Option<Value>> {
+    let words = ["get", name, "--ignore-not-found", "--show-managed-fields", "--output", "json"];
+    let found = kubectl_in(namespace, &words)?;
+    if found.trim().is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(&found).map(Some).map_err(|error| format!("kubectl get {name}: {error}"))
+}
+
+/// Returns a part of an object that must be there.
+pub(crate) fn part_in(namespace: &str, name: &str, pointer: &str) -> Seen<Value> {
+    let object = object_in(namespace, name)?.ok_or_else(|| format!("{name} is not there"))?;
+    Ok(object.pointer(pointer).cloned().unwrap_or_default())
+}
+
+/// Removes a namespace and waits until it is gone.
+pub(crate) fn remove_namespace(namespace: &str) -> Seen {
+    let words = ["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--timeout", "180s"];
+    sandbox(&words).map(|_| ())
+}
+
 /// Returns where the API server writes its audit log.
 pub(crate) fn audit_log() -> Seen<PathBuf> {
     let status = status()?;

@@ -8,6 +8,8 @@
 //! seen       what a look at the cluster comes to, and the one way to wait for something
 //! ```
 
+#![expect(dead_code, reason = "each test binary needs a part of it")]
+
 pub(crate) mod audit;
 pub(crate) mod command;
 pub(crate) mod process;

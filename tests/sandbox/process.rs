@@ -32,6 +32,29 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// Returns the run of these words when it ended with this exit code.
+    pub(crate) fn with_code(self, words: &[&str], code: i32) -> Seen<Self> {
+        ensure!(
+            self.code == Some(code),
+            "`wesago {}` ended with {:?}, wanted {code}\n{}\n{}",
+            words.join(" "),
+            self.code,
+            self.stdout,
+            self.stderr
+        );
+        Ok(self)
+    }
+}
+
+/// Sends a signal, such as `INT`, to a process that must be there.
+pub(crate) fn signal(pid: u32, name: &str) -> Seen {
+    let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    let sent = sent.map_err(|error| format!("kill: {error}"))?;
+    ensure!(sent.success(), "no process {pid} to send SIG{name} to: {sent}");
+    Ok(())
+}
+
 /// Runs the program to its end and lets `attend` see every event with the process as it comes.
 pub(crate) fn run(command: &mut Command, mut attend: impl FnMut(&Event, &Child) -> Seen) -> Seen<Ended> {
     let mut events = Vec::new();

@@ -125,10 +125,8 @@ impl Deploy<'_, '_> {
         if tracked.is_current() || settles_at_once(&wanted.reference().group_kind(), rules) {
             return;
         }
-        if makes_pods(wanted.kind())
-            && let Some(namespace) = wanted.namespace().map(str::to_owned)
-        {
-            self.keep_vigil(&namespace, stage, index);
+        if makes_pods(wanted.kind()) && wanted.namespace().is_some() {
+            self.keep_vigil(stage, index);
             self.follow_job(stage, index);
         }
         let tracked = &self.stages[stage.0].objects[index];
@@ -145,9 +143,9 @@ impl Deploy<'_, '_> {
     }
 
     /// Watches the pods of an object's namespace, and what belongs to them, from now on; once per namespace.
-    fn keep_vigil(&mut self, namespace: &str, stage: StageIdx, index: usize) {
+    fn keep_vigil(&mut self, stage: StageIdx, index: usize) {
         let workload = &self.stages[stage.0].objects[index].prepared.wanted;
-        for scope in around::scopes_about(&self.session.catalog, workload, namespace) {
+        for scope in around::scopes_about(&self.session.catalog, workload) {
             if !self.watched.insert(scope.clone()) {
                 continue;
             }

@@ -32,10 +32,8 @@ pub(super) fn left<'a>(plan: &Plan, inventory: &Inventory, live: &'a Live) -> Le
     if plan.objects().next().is_none() {
         return Left::default();
     }
-    let objects = plan.objects().map(|(_, object)| object.reference());
-    let secrets = plan.secrets().iter().map(|spec| secrets::reference(plan.namespace(), spec));
     let wanted: BTreeSet<ObjectRef> =
-        objects.chain(secrets).chain([namespace_ref(plan.namespace())]).collect();
+        secrets::wanted(plan).chain([namespace_ref(plan.namespace())]).collect();
     let there = live.iter().filter(|(name, _)| !wanted.contains(*name)).map(|(_, object)| object);
     let members = inventory.members().map(|(member, _)| member);
     let gone = members.filter(|member| !wanted.contains(*member) && !live.contains_key(*member));

@@ -12,12 +12,12 @@ mod outcome;
 mod page;
 #[cfg(test)]
 mod properties;
+mod scope;
 mod special;
 mod warning;
 mod watch;
 mod wire;
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, header};
@@ -30,9 +30,10 @@ pub use catalog::{Catalog, Resource};
 pub use error::{ApiError, Cause, Refusal};
 pub use log::{Container, Ended, LogCut, LogNews, LogText, LogWanted};
 pub use outcome::{Budget, Circumstances, Outcome, outcome};
+pub use scope::Scope;
 pub use watch::{Observation, Start};
 
-use crate::inventory::{FIELD_MANAGER, condense};
+use crate::inventory::FIELD_MANAGER;
 use crate::object::{Change, Object, ObjectRef, Uid};
 use page::Page;
 use wire::{ANSWER_WITHIN, Received, Wire, accepting, request, within};
@@ -47,31 +48,6 @@ const BODY_AT_MOST: usize = 1 << 20;
 #[derive(Clone)]
 pub struct Cluster {
     wire: Wire,
-}
-
-/// What is listed or watched: one kind, in one namespace or in all, with or without a label selector.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scope {
-    /// The kind.
-    pub resource: Resource,
-    /// The namespace; `None` for all, and for cluster-scoped kinds.
-    pub namespace: Option<String>,
-    /// A label selector, such as `app=web`.
-    pub labels: Option<String>,
-    /// A field selector, such as `involvedObject.uid=…`.
-    pub fields: Option<String>,
-    /// True to ask for metadata only (`PartialObjectMetadataList`).
-    pub metadata_only: bool,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.resource.plural)?;
-        match &self.namespace {
-            Some(namespace) => write!(f, " of namespace {namespace}"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// What a LIST answered.
@@ -430,45 +406,6 @@ impl Cluster {
             std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>()
         });
         Self::new(kube::Client::new(nobody, "default"))
-    }
-}
-
-impl Scope {
-    /// Returns the scope of everything of a kind, in a namespace or in all of them.
-    pub fn all(resource: Resource, namespace: Option<&str>) -> Self {
-        let namespace = namespace.filter(|_| resource.namespaced).map(str::to_owned);
-        Self { resource, namespace, labels: None, fields: None, metadata_only: false }
-    }
-
-    /// Returns the scope of all objects of a kind that carry our set's label.
-    pub fn owned(resource: Resource, namespace: Option<&str>, set: &str, metadata_only: bool) -> Self {
-        let labels = Some(format!("{}={set}", crate::inventory::PART_OF));
-        Self { labels, metadata_only, ..Self::all(resource, namespace) }
-    }
-
-    /// Returns the scope of the one object of a kind that bears a name.
-    pub fn named(resource: Resource, namespace: Option<&str>, name: &str) -> Self {
-        Self { fields: Some(format!("metadata.name={name}")), ..Self::all(resource, namespace) }
-    }
-
-    fn selectors(&self) -> Vec<(&'static str, &str)> {
-        let labels = self.labels.as_deref().map(|labels| ("labelSelector", labels));
-        let fields = self.fields.as_deref().map(|fields| ("fieldSelector", fields));
-        labels.into_iter().chain(fields).collect()
-    }
-
-    /// Returns an item of a list, or of a watch, as an object: lists leave `apiVersion` and `kind` out of their
-    /// items, and metadata-only ones say `PartialObjectMetadata`.
-    fn complete(&self, mut item: Value) -> Option<Object> {
-        let map = item.as_object_mut()?;
-        map.insert("apiVersion".into(), self.resource.api_version().into());
-        map.insert("kind".into(), self.resource.kind.clone().into());
-        let mut object = Object::new(item).ok()?;
-        // Of what is ours, and nothing but its being there matters, only the proof is asked for.
-        if self.metadata_only && self.labels.is_some() {
-            condense(&mut object);
-        }
-        Some(object)
     }
 }
 

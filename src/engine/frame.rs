@@ -148,18 +148,7 @@ impl Engine {
                 }
                 Some(Claimed::Nowhere) if command == Command::Teardown => return Ok(Taking::NoNamespace),
                 Some(Claimed::Nowhere) => {
-                    // The namespace is the first write.
-                    if catalog.is_assumed() {
-                        let told = run.attend(Session::discover(&tools), emitter).await?;
-                        let Some(told) = told else { return Ok(Taking::Interrupted) };
-                        *catalog = told;
-                    }
-                    let home = BTreeMap::from([(namespace_ref(plan.namespace()), None)]);
-                    if !run.is_checked && !check(&settled(plan, catalog), catalog, home, run, emitter).await?
-                    {
-                        return Ok(Taking::Interrupted);
-                    }
-                    if home::make(plan, catalog, run, emitter).await?.is_none() {
+                    if !settle_down(plan, catalog, run, emitter).await? {
                         return Ok(Taking::Interrupted);
                     }
                     continue;
@@ -190,6 +179,29 @@ enum Taking {
     Ours(Box<Lock>),
     Interrupted,
     NoNamespace,
+}
+
+/// Makes the plan's namespace, the first write of a first deploy, once the checks before it have passed.
+/// Returns false after an interrupt.
+async fn settle_down<C>(
+    plan: &Plan,
+    catalog: &mut Catalog,
+    run: &mut Run<C>,
+    emitter: &mut Emitter<'_>,
+) -> Result<bool, EngineError>
+where
+    C: Stream<Item = CancelReason> + Unpin,
+{
+    if catalog.is_assumed() {
+        let told = run.attend(Session::discover(&run.tools()), emitter).await?;
+        let Some(told) = told else { return Ok(false) };
+        *catalog = told;
+    }
+    let home = BTreeMap::from([(namespace_ref(plan.namespace()), None)]);
+    if !run.is_checked && !check(&settled(plan, catalog), catalog, home, run, emitter).await? {
+        return Ok(false);
+    }
+    Ok(home::make(plan, catalog, run, emitter).await?.is_some())
 }
 
 /// Returns the lock that is ours now, having told of the run that left it behind.

@@ -52,6 +52,8 @@ mod logs;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod meanwhile;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod oracle;

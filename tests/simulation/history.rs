@@ -170,6 +170,30 @@ fn a_failed_deploy_is_kept_and_a_rollback_leads_past_it() {
 }
 
 #[test]
+fn the_last_good_revision_stays_however_many_have_failed_since() {
+    scene(async |world| {
+        succeeded(&world.deploy(&web("app:1"), DeployOptions::default()).await);
+        let kept = u32::try_from(KEPT).unwrap();
+        for replicas in 1..=kept + 2 {
+            let mut broken = web("broken").stages()[0].clone();
+            let mut value = broken.objects[0].value().clone();
+            value["spec"]["replicas"] = replicas.into();
+            broken.objects = vec![Object::new(value).unwrap()];
+            let run = world
+                .deploy(&Plan::new(PLAN, NAMESPACE, vec![broken]).unwrap(), DeployOptions::default())
+                .await;
+            assert!(!run.ending.is_success(), "{:?}", run.ending);
+        }
+        let newest = kept + 3;
+        let last: Vec<u32> = [1].into_iter().chain(newest - kept + 2..=newest).collect();
+        assert_eq!(numbers(world).await, last);
+        succeeded(&roll_back(world, None).await);
+        let web = world.object(&key("Deployment", "web")).unwrap();
+        assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], "app:1");
+    });
+}
+
+#[test]
 fn a_job_that_has_run_is_named_and_not_run_backwards() {
     scene(async |world| {
         let edition = |edition: &str| {

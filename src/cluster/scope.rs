@@ -42,7 +42,7 @@ impl Scope {
 
     /// Returns the scope of all objects of a kind that carry our set's label.
     pub fn owned(resource: Resource, namespace: Option<&str>, set: &str, metadata_only: bool) -> Self {
-        let labels = Some(format!("{}={set}", PART_OF));
+        let labels = Some(format!("{PART_OF}={set}"));
         Self { labels, metadata_only, ..Self::all(resource, namespace) }
     }
 

@@ -34,12 +34,17 @@ fn job(image: &str, annotations: &Value) -> Object {
 
 /// Returns a plan of one Deployment, whose stage does not wait long.
 fn web(image: &str) -> Plan {
+    scaled(image, 1)
+}
+
+/// Returns [`web`] with so many replicas.
+fn scaled(image: &str, replicas: u32) -> Plan {
     let labels = json!({"app": "web"});
     let container = json!({"name": "main", "image": image});
     let value = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": NAMESPACE},
         "spec": {
-            "replicas": 1, "selector": {"matchLabels": labels},
+            "replicas": replicas, "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
         },
     });
@@ -175,13 +180,7 @@ fn the_last_good_revision_stays_however_many_have_failed_since() {
         succeeded(&world.deploy(&web("app:1"), DeployOptions::default()).await);
         let kept = u32::try_from(KEPT).unwrap();
         for replicas in 1..=kept + 2 {
-            let mut broken = web("broken").stages()[0].clone();
-            let mut value = broken.objects[0].value().clone();
-            value["spec"]["replicas"] = replicas.into();
-            broken.objects = vec![Object::new(value).unwrap()];
-            let run = world
-                .deploy(&Plan::new(PLAN, NAMESPACE, vec![broken]).unwrap(), DeployOptions::default())
-                .await;
+            let run = world.deploy(&scaled("broken", replicas), DeployOptions::default()).await;
             assert!(!run.ending.is_success(), "{:?}", run.ending);
         }
         let newest = kept + 3;

@@ -15,12 +15,10 @@ use crate::api_server::{ApiServer, DeleteOptions, Key, Request, Writer};
 use crate::deployer::{Command, Ending, Fate};
 use crate::journal::What;
 use crate::plans::{NAMESPACE, PLAN};
-use crate::scenes::{key, map, plan, scene, succeeded, workload};
+use crate::scenes::{edit, key, map, plan, scene, succeeded, workload};
 use crate::stories::on_paused_clock;
 use crate::weather::Weather;
 use crate::world::{WAITS_FOR, World};
-
-const WRITER: Writer<'static> = Writer { agent: "somebody", manager: "kubectl-edit" };
 
 /// Does something once a run has sent a request, and before that has reached the server: the way there takes a
 /// millisecond at least.
@@ -47,15 +45,6 @@ fn once_sent(
     });
 }
 
-/// Changes an object as somebody does by hand.
-fn edit(server: &ApiServer, key: &Key, change: impl FnOnce(&mut Value)) {
-    let mut store = server.store();
-    let kind = store.kind_of(key);
-    let mut object = store.objects[key].object.clone();
-    change(&mut object);
-    store.update(&WRITER, &kind, key, object).unwrap();
-}
-
 /// Returns true for the apply of the ConfigMap `name`.
 fn is_apply_of(name: &'static str) -> impl Fn(&Request) -> bool {
     move |request| request.method == Method::PATCH && request.path.ends_with(&format!("/configmaps/{name}"))
@@ -68,7 +57,7 @@ fn what_loses_its_label_while_a_deploy_runs_is_not_pruned() {
         let before = plan(&[base("1"), map("left", &json!({})), map("theirs", &json!({}))]);
         succeeded(&world.deploy(&before, DeployOptions::default()).await);
         once_sent(world, is_apply_of("base"), |server| {
-            edit(server, &key("ConfigMap", "theirs"), |object| {
+            edit(server, "kubectl-edit", &key("ConfigMap", "theirs"), |object| {
                 object["metadata"]["labels"].as_object_mut().unwrap().shift_remove(PART_OF);
             });
         });
@@ -108,17 +97,16 @@ fn what_is_written_while_it_is_being_deleted_is_made_anew() {
 }
 
 /// Returns the plan's Lease as somebody else holds it.
-fn lease() -> Object {
+fn lease() -> Value {
     let name = Inventory::parent_name(PLAN);
     let spec = json!({
         "holderIdentity": "bob@build/42/81b2c3", "leaseDurationSeconds": 15,
         "acquireTime": "2026-01-01T00:00:00.000000Z", "renewTime": "2026-01-01T00:00:00.000000Z",
     });
-    let lease = json!({
+    json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec,
-    });
-    Object::new(lease).unwrap()
+    })
 }
 
 #[test]
@@ -128,13 +116,14 @@ fn a_lock_that_its_holder_lets_go_of_is_taken_at_once() {
         succeeded(&world.deploy(&settings, DeployOptions::default()).await);
         let name = Key { group: "coordination.k8s.io".into(), ..key("Lease", &Inventory::parent_name(PLAN)) };
         let kind = world.server.store().kind_of(&name);
-        world.server.store().create(&WRITER, &kind, &name, lease().into_value()).unwrap();
+        let writer = Writer { agent: "somebody", manager: "kubectl-edit" };
+        world.server.store().create(&writer, &kind, &name, lease()).unwrap();
         let server = world.server.clone();
         let let_go = tokio::spawn(async move {
             // What an interrupted run leaves behind: a Lease that nobody holds. Another one renews it till then.
             for moment in 1..=4 {
                 tokio::time::sleep(Duration::from_secs(5)).await;
-                edit(&server, &name, |lease| {
+                edit(&server, "kubectl-edit", &name, |lease| {
                     lease["spec"]["renewTime"] = format!("2026-01-01T00:10:0{moment}.000000Z").into();
                     if moment == 4 {
                         lease["spec"].as_object_mut().unwrap().shift_remove("holderIdentity");

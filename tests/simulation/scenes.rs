@@ -12,7 +12,7 @@ use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::Object;
 use wesago::plan::{ConflictPolicy, ConflictRule, Plan, Stage, StageId};
 
-use crate::api_server::{Key, Request, Writer};
+use crate::api_server::{ApiServer, Key, Request, Writer};
 use crate::deployer::{Command, Ending, Fate, Run};
 use crate::journal::What;
 use crate::plans::{NAMESPACE, PLAN};
@@ -74,6 +74,15 @@ pub(crate) fn key(kind: &str, name: &str) -> Key {
     Key { group: group.into(), kind: kind.into(), namespace: NAMESPACE.into(), name: name.into() }
 }
 
+/// Changes an object as somebody does who is another field manager.
+pub(crate) fn edit(server: &ApiServer, manager: &str, key: &Key, change: impl FnOnce(&mut Value)) {
+    let mut store = server.store();
+    let kind = store.kind_of(key);
+    let mut object = store.objects[key].object.clone();
+    change(&mut object);
+    store.update(&Writer { agent: "somebody", manager }, &kind, key, object).unwrap();
+}
+
 impl World {
     pub(crate) async fn deploy(&mut self, plan: &Plan, options: DeployOptions) -> Run {
         self.run(Command::Deploy, plan, Fate { options, ..Fate::default() }).await
@@ -85,11 +94,7 @@ impl World {
 
     /// Does something as another field manager.
     pub(crate) fn act(&self, manager: &str, key: &Key, change: impl FnOnce(&mut Value)) {
-        let mut store = self.server.store();
-        let kind = store.kind_of(key);
-        let mut object = store.objects[key].object.clone();
-        change(&mut object);
-        store.update(&Writer { agent: "somebody", manager }, &kind, key, object).unwrap();
+        edit(&self.server, manager, key, change);
     }
 
     pub(crate) fn make(&self, manager: &str, object: &Object) {

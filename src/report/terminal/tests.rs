@@ -8,11 +8,17 @@ use super::Terminal;
 use crate::report::script::{self, Script};
 use crate::report::{Reporter as _, RunView};
 
-/// Plays a script up to a moment and returns what is then on a terminal of that size.
-fn screen(script: &Script, at_ms: u64, (columns, rows): (u16, u16)) -> String {
+/// Returns a live view, and the terminal of that size which it is drawn on.
+fn drawn_on(columns: u16, rows: u16, coloured: bool) -> (InMemoryTerm, Terminal) {
     let terminal = InMemoryTerm::new(rows, columns);
     let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-    let mut live = Terminal::new(target, Box::new(move || (usize::from(columns), usize::from(rows))), false);
+    let size = move || (usize::from(columns), usize::from(rows));
+    (terminal, Terminal::new(target, Box::new(size), coloured))
+}
+
+/// Plays a script up to a moment and returns what is then on a terminal of that size.
+fn screen(script: &Script, at_ms: u64, (columns, rows): (u16, u16)) -> String {
+    let (terminal, mut live) = drawn_on(columns, rows, false);
     let mut view = RunView::default();
     for event in script.events().iter().take_while(|event| event.elapsed_ms <= at_ms) {
         view.apply(event);
@@ -24,9 +30,7 @@ fn screen(script: &Script, at_ms: u64, (columns, rows): (u16, u16)) -> String {
 
 #[test]
 fn a_pause_leaves_what_is_foreseen_and_clears_the_rest() {
-    let terminal = InMemoryTerm::new(20, 80);
-    let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-    let mut live = Terminal::new(target, Box::new(|| (80, 20)), false);
+    let (terminal, mut live) = drawn_on(80, 20, false);
     let mut view = RunView::default();
     for event in script::foreseen().events() {
         view.apply(event);
@@ -48,9 +52,7 @@ fn a_pause_leaves_what_is_foreseen_and_clears_the_rest() {
 
 #[test]
 fn nothing_is_drawn_but_on_a_tick() {
-    let terminal = InMemoryTerm::new(20, 80);
-    let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-    let mut live = Terminal::new(target, Box::new(|| (80, 20)), false);
+    let (terminal, mut live) = drawn_on(80, 20, false);
     let mut view = RunView::default();
     for event in script::success().events() {
         view.apply(event);
@@ -189,9 +191,7 @@ fn a_small_terminal_gets_a_short_view() {
 fn colours_are_there_when_asked_for_and_only_then() {
     let view = RunView::default();
     for coloured in [true, false] {
-        let terminal = InMemoryTerm::new(20, 80);
-        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        let mut live = Terminal::new(target, Box::new(|| (80, 20)), coloured);
+        let (terminal, mut live) = drawn_on(80, 20, coloured);
         live.notice("a thing").unwrap();
         live.tick(&view, Duration::ZERO).unwrap();
         let formatted = String::from_utf8(terminal.contents_formatted()).unwrap();

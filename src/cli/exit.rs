@@ -195,6 +195,9 @@ impl From<EngineError> for Failure {
                 failure.causes.push(cause.clone());
                 failure.hint("give the key a source in the plan's `secrets:`, or set the variable it names")
             }
+            EngineError::SecretsInMotion => failure(Exit::Cluster).hint(
+                "`kubectl get secrets --show-managed-fields --output yaml` tells who; then deploy again",
+            ),
             EngineError::TooManyDeletions { objects, .. } => {
                 let mut failure = failure(Exit::PlanInvalid);
                 failure.causes.extend(objects.iter().map(|object| format!("{object} has left the plan")));

@@ -35,6 +35,17 @@ pub(super) struct Beginning {
     pub redactor: Redactor,
 }
 
+/// How often the cluster is read anew because somebody else wrote the plan's Secrets meanwhile.
+const READINGS: usize = 5;
+
+/// What the first writes came to.
+enum Commit {
+    /// Everything is there that must be there before the first object of a stage.
+    Done(Box<Beginning>),
+    /// Somebody else has written a generated Secret since it was read.
+    Overtaken,
+}
+
 /// What was read, before anything is written.
 struct Reading {
     session: Session,
@@ -56,25 +67,34 @@ impl Engine {
         emitter: &mut Emitter<'_>,
     ) -> Result<Option<Beginning>, EngineError> {
         let tools = run.tools();
-        let reading = read(&tools, plan, options, sources, catalog, self.clock.now());
-        let Some(reading) = run.attend(reading, emitter).await? else { return Ok(None) };
-        let Reading { session, prepared, secrets, forecast } = reading;
-        let has_work = !secrets.missing.is_empty() || prepared.iter().flatten().any(Prepared::is_sent);
-        if has_work && !run.is_checked {
-            let known = preflight::known(&session);
-            if !check(plan, &session.catalog, known, run, emitter).await? {
+        for _ in 0..READINGS {
+            let reading = read(&tools, plan, options, sources, catalog.clone(), self.clock.now());
+            let Some(reading) = run.attend(reading, emitter).await? else { return Ok(None) };
+            let Reading { session, prepared, secrets, forecast } = reading;
+            let has_work = !secrets.missing.is_empty() || prepared.iter().flatten().any(Prepared::is_sent);
+            if has_work && !run.is_checked {
+                let known = preflight::known(&session);
+                if !check(plan, &session.catalog, known, run, emitter).await? {
+                    return Ok(None);
+                }
+            }
+            if options.rollback.is_some()
+                && let Some(message) = not_undone(plan, &session, &prepared)
+            {
+                emitter.emit(EventKind::Warned { message });
+            }
+            if foresee(forecast, options, run, emitter).await?.is_none() {
                 return Ok(None);
             }
+            let commit = commit(&tools, plan, session, prepared, secrets);
+            match run.attend(commit, emitter).await? {
+                None => return Ok(None),
+                Some(Commit::Done(beginning)) => return Ok(Some(*beginning)),
+                // What the pods will read is not what was reckoned with: all of it is looked at anew.
+                Some(Commit::Overtaken) => {}
+            }
         }
-        if options.rollback.is_some()
-            && let Some(message) = not_undone(plan, &session, &prepared)
-        {
-            emitter.emit(EventKind::Warned { message });
-        }
-        if foresee(forecast, options, run, emitter).await?.is_none() {
-            return Ok(None);
-        }
-        run.attend(commit(&tools, plan, session, prepared, secrets), emitter).await
+        Err(EngineError::SecretsInMotion)
     }
 }
 
@@ -144,7 +164,7 @@ async fn commit(
     mut session: Session,
     prepared: Vec<Vec<Prepared>>,
     secrets: Secrets,
-) -> Result<Beginning, EngineError> {
+) -> Result<Commit, EngineError> {
     let mut changes = Vec::new();
     let redactor = Redactor::of(&secrets.contents);
     let wanted = prepared.iter().flatten().map(|prepared| prepared.wanted.reference());
@@ -163,10 +183,13 @@ async fn commit(
     if is_new {
         session.save_inventory(tools).await?;
     }
-    for (object, change) in &secrets.missing {
-        secrets::write(tools, &mut session, object).await?;
+    for missing in &secrets.missing {
+        if !secrets::write(tools, &mut session, missing).await? {
+            return Ok(Commit::Overtaken);
+        }
+        let (object, change) = missing;
         changes.push((object.reference(), *change));
     }
     changes.extend(secrets.complete.into_iter().map(|name| (name, Change::Unchanged)));
-    Ok(Beginning { session, prepared, changes, redactor })
+    Ok(Commit::Done(Box::new(Beginning { session, prepared, changes, redactor })))
 }

@@ -37,6 +37,9 @@ pub enum EngineError {
         /// Why.
         cause: String,
     },
+    /// Somebody else writes the plan's generated Secrets, again and again; nothing was replaced.
+    #[error("somebody else writes the plan's secrets at the same time, again and again")]
+    SecretsInMotion,
     /// More of what is there would go than the deploy may delete.
     #[error("the deploy would delete {}, and {limit} may go", crate::report::count(objects.len(), "object"))]
     TooManyDeletions {

@@ -230,6 +230,9 @@ impl Engine {
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
+        for message in removal.lost_volumes() {
+            emitter.emit(EventKind::Warned { message });
+        }
         let outcome = removal::remove(run, &session.catalog, removal, emitter).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });

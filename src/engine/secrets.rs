@@ -1,5 +1,8 @@
 //! Secrets that are made once and kept for ever. A key that is there stays as it is; a missing one comes
 //! from the first source that has a value. Values live in memory and in the cluster, nowhere else.
+//!
+//! What a lost password locks up no second deploy brings back, so a write of one never relies on the lock: a
+//! request of a run that was killed may arrive long after another run has the lock.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +15,7 @@ use super::retry::Tools;
 use super::session::{Session, ask, resource};
 use crate::cluster::Catalog;
 use crate::compose::Contents as SecretContents;
-use crate::inventory::PART_OF;
+use crate::inventory::{FIELD_MANAGER, PART_OF};
 use crate::object::{Change, GroupKind, Object, ObjectRef};
 use crate::plan::{Plan, SecretSource, SecretSpec};
 
@@ -76,7 +79,8 @@ pub(super) async fn read(
             (_, live) => {
                 secrets.made.insert(spec.name.clone(), made);
                 let change = if live.is_some() { Change::Configured } else { Change::Created };
-                secrets.missing.push((object(&session.inventory.id(), &name, &values)?, change));
+                let wanted = object(&session.inventory.id(), &name, &values, live.as_ref())?;
+                secrets.missing.push((wanted, change));
             }
         }
         secrets.contents.insert(spec.name.clone(), values);
@@ -115,15 +119,34 @@ pub(super) async fn present(
     Ok(Some(contents))
 }
 
-/// Writes one of the missing Secrets.
-pub(super) async fn write(tools: &Tools, session: &mut Session, wanted: &Object) -> Result<(), EngineError> {
+/// Writes one of the missing Secrets; false when it is no longer as it was read. What is new is created, and
+/// what gets more keys is changed only in the state that was seen: neither replaces a value that came first.
+pub(super) async fn write(
+    tools: &Tools,
+    session: &mut Session,
+    (wanted, change): &(Object, Change),
+) -> Result<bool, EngineError> {
     let resource = resource(&session.catalog, &kind())?;
     let name = wanted.reference();
-    let request = format!("apply {name}");
-    let written = tools.persist_write(&request, || tools.cluster.apply(resource, wanted)).await;
-    let written = written.map_err(|error| EngineError::request(request, error))?;
-    session.warned(&name, written);
-    Ok(())
+    let request = format!("write {name}");
+    let send = || async {
+        let written = match change {
+            Change::Created => tools.cluster.create(FIELD_MANAGER, resource, wanted).await,
+            _ => tools.cluster.apply(resource, wanted).await,
+        };
+        match written {
+            Err(error) if error.is_conflict() => Ok(None),
+            answer => answer.map(Some),
+        }
+    };
+    let written = tools.persist_write(&request, send).await;
+    if let Some(written) = written.map_err(|error| EngineError::request(request, error))? {
+        session.warned(&name, written);
+        return Ok(true);
+    }
+    // It may be our own write, of an earlier try whose answer was lost.
+    let found = ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?;
+    Ok(found.is_some_and(|found| contents_of(&found) == contents_of(wanted)))
 }
 
 /// Returns the reference of a generated Secret.
@@ -177,10 +200,16 @@ fn contents_of(secret: &Object) -> BTreeMap<String, Vec<u8>> {
     data.into_iter().flatten().filter_map(decode).collect()
 }
 
-fn object(set: &str, name: &ObjectRef, values: &BTreeMap<String, Vec<u8>>) -> Result<Object, EngineError> {
+/// Returns the Secret to be written; one that is there already is named by its life and state.
+fn object(
+    set: &str,
+    name: &ObjectRef,
+    values: &BTreeMap<String, Vec<u8>>,
+    live: Option<&Object>,
+) -> Result<Object, EngineError> {
     let data: Map<String, Value> =
         values.iter().map(|(key, value)| (key.clone(), STANDARD.encode(value).into())).collect();
-    let value = json!({
+    let mut value = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
         "metadata": {
             "name": name.name, "namespace": name.namespace,
@@ -188,5 +217,9 @@ fn object(set: &str, name: &ObjectRef, values: &BTreeMap<String, Vec<u8>>) -> Re
         },
         "data": data,
     });
+    if let Some(live) = live {
+        value["metadata"]["uid"] = live.text("/metadata/uid").into();
+        value["metadata"]["resourceVersion"] = live.resource_version().into();
+    }
     Object::new(value).map_err(|cause| EngineError::Internal(cause.to_string()))
 }

@@ -27,7 +27,7 @@ use wesago::plan::{Plan, SecretSource};
 use wesago::report::{Fanout, Reporter, RunView};
 
 use crate::journal::{Journal, RunId, What};
-use crate::network::Connection;
+use crate::network::{Connection, Failures};
 use crate::weather::Weather;
 use crate::world::World;
 
@@ -241,6 +241,7 @@ impl World {
             weather: fate.weather.clone(),
             random: Arc::new(Mutex::new(self.random.fork(&format!("network {id}")))),
             next_id: Arc::clone(&self.next_request),
+            failures: Failures::default(),
         }
     }
 

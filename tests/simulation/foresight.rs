@@ -12,7 +12,7 @@ use wesago::plan::Plan;
 
 use crate::deployer::holder;
 use crate::journal::{RunId, What};
-use crate::network::Connection;
+use crate::network::{Connection, Failures};
 use crate::weather::Weather;
 use crate::world::World;
 
@@ -65,6 +65,7 @@ impl World {
             weather,
             random: Arc::new(Mutex::new(self.random.fork(&format!("network {id}")))),
             next_id: Arc::clone(&self.next_request),
+            failures: Failures::default(),
         };
         let identity = RunIdentity {
             run: format!("run-{id}"),

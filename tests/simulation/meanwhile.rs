@@ -9,7 +9,7 @@ use wesago::engine::DeployOptions;
 use wesago::event::{EventKind, Verdict};
 use wesago::inventory::{Inventory, PART_OF};
 use wesago::object::Object;
-use wesago::plan::{Plan, Stage, StageId};
+use wesago::plan::{Plan, SecretKey, SecretSource, SecretSpec, Stage, StageId};
 
 use crate::api_server::{ApiServer, DeleteOptions, Key, Request, Writer};
 use crate::deployer::{Command, Ending, Fate};
@@ -179,4 +179,91 @@ fn a_list_that_comes_after_our_write_and_is_older_takes_nothing_away() {
     }
     // Where the way is so slow that the lock cannot be renewed, a run ends for that.
     assert!(succeeded >= 40, "{succeeded} of 60 came to their end");
+}
+
+/// Returns a plan of one generated Secret with these keys, and a Deployment.
+fn with_passwords(keys: &[&str]) -> Plan {
+    let keys =
+        keys.iter().map(|key| SecretKey { key: (*key).into(), sources: vec![SecretSource::Generate(16)] });
+    let spec = SecretSpec { name: "passwords".into(), keys: keys.collect() };
+    plan(&[workload("Deployment", "app:1", &json!({"replicas": 1}))]).with_secrets(vec![spec])
+}
+
+#[test]
+fn a_secret_that_an_earlier_run_makes_at_last_keeps_its_values() {
+    scene(async |world| {
+        let is_creation =
+            |request: &Request| request.method == Method::POST && request.path.ends_with("/secrets");
+        once_sent(world, is_creation, |server| {
+            let name = key("Secret", "passwords");
+            let kind = server.store().kind_of(&name);
+            let set = Inventory::new(PLAN, NAMESPACE).id();
+            let metadata = json!({"name": "passwords", "namespace": NAMESPACE, "labels": {PART_OF: set}});
+            let late =
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"user": "Ym9i"}});
+            let writer = Writer { agent: "somebody", manager: "wesago" };
+            server.store().create(&writer, &kind, &name, late).unwrap();
+        });
+        let run = world.deploy(&with_passwords(&["user", "password"]), DeployOptions::default()).await;
+        succeeded(&run);
+        let made = world.object(&key("Secret", "passwords")).unwrap();
+        assert_eq!(made["data"]["user"], "Ym9i", "what is there stays");
+        assert!(made["data"]["password"].is_string(), "and what was missing is there: {made}");
+    });
+}
+
+#[test]
+fn keys_are_added_only_to_the_secret_that_was_read() {
+    scene(async |world| {
+        let name = key("Secret", "passwords");
+        succeeded(&world.deploy(&with_passwords(&["user"]), DeployOptions::default()).await);
+        let is_addition = |request: &Request| {
+            request.method == Method::PATCH && request.path.ends_with("/secrets/passwords")
+        };
+        once_sent(world, is_addition, |server| {
+            let name = key("Secret", "passwords");
+            let mut store = server.store();
+            let kind = store.kind_of(&name);
+            let mut earlier = store.objects[&name].object.clone();
+            earlier["metadata"] = json!({
+                "name": "passwords", "namespace": NAMESPACE,
+                "labels": earlier["metadata"]["labels"], "annotations": earlier["metadata"]["annotations"],
+            });
+            earlier["data"]["password"] = "Ym9i".into();
+            let writer = Writer { agent: "somebody", manager: "wesago" };
+            store.apply(&writer, &kind, &name, &earlier, false).unwrap();
+        });
+        let before = world.object(&name).unwrap();
+        succeeded(
+            &world.deploy(&with_passwords(&["user", "password", "url"]), DeployOptions::default()).await,
+        );
+        let secret = world.object(&name).unwrap();
+        assert_eq!(secret["data"]["user"], before["data"]["user"]);
+        assert_eq!(secret["data"]["password"], "Ym9i", "what an earlier run has added meanwhile stays");
+        assert!(secret["data"]["url"].is_string(), "{secret}");
+    });
+}
+
+#[test]
+fn volumes_that_nothing_leads_to_are_told_of() {
+    // An empty plan prunes nothing: what is left is found by a teardown.
+    for (rest, command) in [
+        (plan(&[map("base", &json!({}))]), Command::Deploy),
+        (plan(&[]), Command::Teardown { delete_data: true }),
+    ] {
+        scene(async |world| {
+            let set = workload("StatefulSet", "app:1", &json!({"replicas": 2, "serviceName": "web"}));
+            succeeded(&world.deploy(&plan(&[set]), DeployOptions::default()).await);
+            let (server, name) = (world.server.clone(), key("StatefulSet", "web"));
+            let kind = server.store().kind_of(&name);
+            server.store().delete("somebody", &kind, &name, &DeleteOptions::default()).unwrap();
+            let run = world.run(command, &rest, Fate::default()).await;
+            succeeded(&run);
+            let told = world.warnings(&run);
+            let is_told = |told: &String| {
+                told.starts_with("StatefulSet/web is not in the plan, and somebody has deleted")
+            };
+            assert!(told.iter().any(is_told), "{command:?}: {told:?}");
+        });
+    }
 }

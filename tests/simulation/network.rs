@@ -2,6 +2,7 @@
 //! fail in every way a network and a busy server do. A request that is under way goes on when its sender
 //! dies.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -49,7 +50,15 @@ pub(crate) struct Connection {
     pub(crate) weather: Weather,
     pub(crate) random: Arc<Mutex<Random>>,
     pub(crate) next_id: Arc<Mutex<u64>>,
+    pub(crate) failures: Failures,
 }
+
+/// When requests failed, by their path.
+pub(crate) type Failures = Arc<Mutex<BTreeMap<String, Vec<Instant>>>>;
+
+/// So often a path may fail before it is spared for a while. Discovery asks two at once, and the program asks
+/// again four times.
+const FAILS: usize = 2;
 
 impl tower::Service<http::Request<Body>> for Connection {
     type Response = Response<ServerBody>;
@@ -217,10 +226,24 @@ impl Connection {
         } else {
             fault
         };
+        let fault = if fault != Fault::None && self.is_spared(&request.path) { Fault::None } else { fault };
         let slow = slow.unwrap_or_default();
         // An answer that is slow on its way back is an old one when it comes: a list of what was.
         let is_late = random.clone().chance(500);
         if is_late { (there, back + slow, fault) } else { (there + slow, back, fault) }
+    }
+
+    /// Returns true when a path has failed often enough for the moment, else notes that it fails once more.
+    fn is_spared(&self, path: &str) -> bool {
+        let Some(respite) = self.weather.respite else { return false };
+        let mut failures = self.failures.lock().unwrap();
+        let failures = failures.entry(path.to_owned()).or_default();
+        failures.retain(|failed| failed.elapsed() < respite);
+        let is_spared = failures.len() >= FAILS;
+        if !is_spared {
+            failures.push(Instant::now());
+        }
+        is_spared
     }
 
     fn page(&self) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! How much goes wrong between a run of the program and the server, and for how long.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::random::Random;
@@ -22,6 +24,8 @@ pub(crate) struct Weather {
     pub(crate) forbidden: u64,
     /// Nothing may be watched.
     pub(crate) unwatchable: bool,
+    /// What has failed twice is spared for so long: the faults pass before a run gives up.
+    pub(crate) respite: Option<Duration>,
     /// The way takes no time.
     pub(crate) instant: bool,
     /// Between these moments nobody answers.
@@ -68,6 +72,7 @@ impl Weather {
             cut_watch: 600,
             late_watch: 300,
             small_pages: 500,
+            respite: Some(Duration::from_secs(30)),
             ends: Some(ends),
             ..Self::default()
         }

@@ -71,7 +71,7 @@ pub struct Removal {
     groups: Vec<Group>,
     /// The groups in the order in which a person reads them: what goes first, first.
     order: Vec<usize>,
-    /// Members that are no longer there: nothing is left to do but to forget them.
+    /// Members that are neither in the plan nor there: nothing is left to do but to forget them.
     gone: Vec<ObjectRef>,
     /// Data goes, too.
     delete_data: bool,
@@ -82,6 +82,18 @@ impl Removal {
     pub fn fates(&self) -> impl Iterator<Item = (&ObjectRef, &Fate)> {
         let groups = self.order.iter().filter_map(|&group| self.groups.get(group));
         groups.flat_map(|group| &group.victims).map(|victim| (&victim.object, &victim.fate))
+    }
+
+    /// Returns what the reader must know: of a StatefulSet that is not in the plan and that somebody else has
+    /// deleted only the name is left, which does not tell its volumes from those of another set.
+    pub(super) fn lost_volumes(&self) -> impl Iterator<Item = String> {
+        self.gone.iter().filter(|member| member.kind == "StatefulSet").map(|set| {
+            let namespace = set.namespace.as_deref().unwrap_or_default();
+            format!(
+                "{set} is not in the plan, and somebody has deleted it: its volumes, if it had any, stay; \
+                 `kubectl --namespace {namespace} get persistentvolumeclaims` lists them"
+            )
+        })
     }
 
     fn victims(&self) -> impl Iterator<Item = &Victim> {

@@ -18,7 +18,7 @@ use crate::engine::options::DeployOptions;
 use crate::engine::retry::Tools;
 use crate::engine::run::Run;
 use crate::engine::session::{Session, ask, list_all};
-use crate::event::{CancelReason, Verdict};
+use crate::event::{CancelReason, EventKind, Verdict};
 use crate::object::{GroupKind, Object, ObjectRef, settles_at_once};
 use crate::plan::Plan;
 
@@ -44,6 +44,9 @@ pub(in crate::engine) async fn prune(
     let Some(removal) = run.attend(work_out, emitter).await? else { return Ok(run.stopped()) };
     if run.attend(mark_kept_claims(&tools, session, &removal), emitter).await?.is_none() {
         return Ok(run.stopped());
+    }
+    for message in removal.lost_volumes() {
+        emitter.emit(EventKind::Warned { message });
     }
     let outcome = remove(run, &session.catalog, &removal, emitter).await;
     if let Some(why) = outcome.lock_lost {

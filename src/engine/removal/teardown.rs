@@ -53,7 +53,12 @@ pub(in crate::engine) async fn work_out(
     }
     groups[beside].victims.extend(revisions(tools, session, plan, delete_data).await?);
     let order = plan.order().iter().rev().map(|stage| stage.0).chain([beside]).collect();
-    Ok(Removal { groups, order, gone: Vec::new(), delete_data })
+    // Where volumes stay anyway nobody needs to know which are found.
+    let is_gone = |member: &&ObjectRef| {
+        delete_data && !stage_of.contains_key(*member) && !session.live.contains_key(*member)
+    };
+    let gone = inventory.members().map(|(member, _)| member).filter(is_gone).cloned().collect();
+    Ok(Removal { groups, order, gone, delete_data })
 }
 
 /// Returns the plan's revisions: they go with the data, else the newest stands for all that stay.

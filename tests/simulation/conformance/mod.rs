@@ -44,6 +44,7 @@ claims! {
     dry_run::names_a_missing_namespace => simulated_dry_namespace, real_dry_namespace;
     ownership::a_conflict_tells_how_the_field_was_written => simulated_conflict_words, real_conflict_words;
     ownership::force_can_be_bound_to_a_state => simulated_bound_force, real_bound_force;
+    ownership::an_apply_can_be_bound_to_a_state => simulated_bound_apply, real_bound_apply;
     ownership::replicas_left_out_fall_back_unless_handed_off => simulated_hand_off, real_hand_off;
     ownership::client_side_fields_can_be_made_ours => simulated_migration, real_migration;
     ownership::a_patch_that_does_not_fit_changes_nothing => simulated_json_patch, real_json_patch;

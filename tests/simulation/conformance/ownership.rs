@@ -64,6 +64,27 @@ pub(super) async fn force_can_be_bound_to_a_state(peer: Arc<Peer>) {
     assert_eq!(entry(&taken, "somebody"), Value::Null);
 }
 
+/// An apply that names a life and a state changes no other state, and makes nothing that is gone.
+pub(super) async fn an_apply_can_be_bound_to_a_state(peer: Arc<Peer>) {
+    let path = peer.path("v1/configmaps/map");
+    let bound_to = |seen: &Value| {
+        let mut bound = map(&json!({"a": "1", "b": "2"}));
+        for field in ["uid", "resourceVersion"] {
+            bound["metadata"][field] = seen["metadata"][field].clone();
+        }
+        bound
+    };
+    let made = peer.apply("wesago", &path, &map(&json!({"a": "1"}))).await.expect(201);
+    let theirs = peer.edit(&path, &json!({"data": {"c": "theirs"}})).await.expect(200);
+    let stale = peer.apply("wesago", &path, &bound_to(&made)).await.refused(409, "Conflict");
+    assert!(stale["details"]["causes"].as_array().is_none_or(Vec::is_empty), "{stale}");
+    let written = peer.apply("wesago", &path, &bound_to(&theirs)).await.expect(200);
+    assert_eq!(written["data"], json!({"a": "1", "b": "2", "c": "theirs"}));
+    peer.delete(&path, &json!({})).await.expect(200);
+    peer.apply("wesago", &path, &bound_to(&written)).await.refused(409, "Conflict");
+    peer.get(&path).await.refused(404, "NotFound");
+}
+
 /// Left out by their only owner, replicas become 1; another applier can hold them.
 pub(super) async fn replicas_left_out_fall_back_unless_handed_off(peer: Arc<Peer>) {
     let path = peer.path("apps/v1/deployments/web");

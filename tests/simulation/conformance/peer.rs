@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api_server::ApiServer;
 use crate::journal::Journal;
-use crate::network::Connection;
+use crate::network::{Connection, Failures};
 use crate::random::Random;
 use crate::weather::Weather;
 
@@ -44,6 +44,7 @@ impl Peer {
                 weather: Weather::default(),
                 random: Arc::new(Mutex::new(Random::from_seed(1))),
                 next_id: Arc::default(),
+                failures: Failures::default(),
             };
             let client = kube::Client::new(connection, "default");
             let peer = Arc::new(Self { client, namespace: "claim".into(), simulated: Some(server) });

@@ -219,7 +219,7 @@ fn cleared(evidence: &Evidence, run: &Run, delete_data: bool) -> Vec<String> {
         let labelled = !object["metadata"]["labels"][PART_OF].is_null();
         let is_data = key.kind == "PersistentVolumeClaim" || is_generated(object);
         let claim = key.kind == "PersistentVolumeClaim" && key.namespace == NAMESPACE;
-        let is_left = (labelled || claim) && (delete_data || !is_data);
+        let is_left = (labelled || claim) && (delete_data || !is_data) && !is_lost(evidence, run, key);
         if is_left || (delete_data && is_revision(object)) {
             broken.push(format!("end: run {}: {key} is left after the teardown", run.id));
         }
@@ -229,4 +229,24 @@ fn cleared(evidence: &Evidence, run: &Run, delete_data: bool) -> Vec<String> {
 
 fn is_generated(object: &Value) -> bool {
     !object["metadata"]["annotations"]["wesago/generated"].is_null()
+}
+
+/// Returns true for a volume of a StatefulSet that is not in the plan any more and that somebody has deleted:
+/// nothing leads from the one to the other, and a name that looks alike is no proof.
+fn is_lost(evidence: &Evidence, run: &Run, claim: &Key) -> bool {
+    let has_made = |set: &Key| {
+        let ordinal = claim.name.strip_prefix("data-").and_then(|rest| rest.strip_prefix(&set.name));
+        claim.kind == "PersistentVolumeClaim"
+            && set.kind == "StatefulSet"
+            && ordinal.is_some_and(|ordinal| ordinal.starts_with('-'))
+    };
+    let is_planned = run.plan.objects().any(|(_, object)| has_made(&key_of(&object.reference())));
+    // In the foreground its end is the garbage collector's, and only its beginning somebody's.
+    let ends = |after: &Value| !after["metadata"]["deletionTimestamp"].is_null();
+    let mut lives = evidence.history.iter().rev().filter(|commit| has_made(&commit.key));
+    let is_gone = lives.clone().next().is_some_and(|commit| commit.after.is_none());
+    let ended_by = lives.find(|commit| {
+        commit.after.as_deref().is_none_or(ends) && !commit.before.as_deref().is_some_and(ends)
+    });
+    !is_planned && is_gone && ended_by.is_some_and(|commit| commit.agent == SOMEBODY)
 }

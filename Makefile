@@ -3,9 +3,10 @@
 # make test   everything, on a real cluster
 # make bench  what a deploy costs, beside kubectl and Helm, on a control plane with fake nodes
 # make down   removes the cluster again
-.PHONY: demo check test soak bench down tools property-tests simulation-tests python-tests sandbox-tests \
-  postgres-tests forum-tests fault-tests ownership-tests truth-tests conformance-tests
+.PHONY: demo check test soak bench down tools build-program build-sandbox property-tests simulation-tests \
+  python-tests sandbox-tests postgres-tests forum-tests fault-tests ownership-tests truth-tests conformance-tests
 
+MAKEFLAGS += --no-print-directory
 SHELL   := /bin/bash
 SANDBOX := sandbox/sandbox
 CARGO   := cargo
@@ -19,8 +20,7 @@ tools:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.89 or newer with rustup" >&2; exit 1; }
 
 demo: tools
-	$(SANDBOX) build
-	$(CARGO) build $(FLAGS)
+	$(MAKE) --jobs 2 build-program build-sandbox
 	$(SANDBOX) up
 	target/debug/wesago deploy --context sandbox --yes
 	@set -e; style=$$($(FORUM)/ | grep --only-matching '/static/[^"]*\.css' | head -n 1); \
@@ -35,8 +35,18 @@ check: tools
 	  else echo "cargo-deny is not installed: licences and bans were not checked"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(FLAGS) --no-deps --document-private-items
 
-test: check property-tests simulation-tests python-tests sandbox-tests postgres-tests forum-tests fault-tests \
-  ownership-tests truth-tests conformance-tests down
+# two at once where one computes and the other mostly waits; never two on one cluster
+test: tools
+	$(MAKE) --jobs 2 check build-sandbox
+	$(MAKE) --jobs 2 simulation-tests sandbox-tests
+	$(MAKE) --jobs 1 property-tests python-tests postgres-tests forum-tests fault-tests \
+	  ownership-tests truth-tests conformance-tests down
+
+build-program:
+	$(CARGO) build $(FLAGS)
+
+build-sandbox:
+	$(SANDBOX) build
 
 python-tests:
 	sandbox/tests/run unit
@@ -44,8 +54,7 @@ python-tests:
 	$(PYTHON) -m unittest discover -s images/wesago/tests
 
 # real clusters started, killed, healed and taken down on this machine; ends a cluster that is up
-sandbox-tests:
-	$(SANDBOX) build
+sandbox-tests: build-sandbox
 	$(SANDBOX) down
 	sandbox/tests/run real
 

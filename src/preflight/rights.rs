@@ -209,9 +209,11 @@ fn own<'a>(plan: &'a Plan, facts: &Facts, rights: &mut Vec<Right<'a>>) {
     }
     for verb in ["get", "patch", "create"] {
         add(home, "", "configmaps", verb, Some(&parent));
-        for spec in plan.secrets() {
-            add(home, "", "secrets", verb, Some(&spec.name));
-        }
+    }
+    for spec in plan.secrets() {
+        add(home, "", "secrets", "get", Some(&spec.name));
+        add(home, "", "secrets", "patch", Some(&spec.name));
+        add(home, "", "secrets", "create", None);
     }
     if facts.is_missing(&core("Namespace", None, plan.namespace())) {
         add(None, "", "namespaces", "get", Some(plan.namespace()));

@@ -80,13 +80,13 @@ fn rights_that_are_missing() {
     let review = |rules: Value| Ok(json!({"incomplete": false, "resourceRules": rules}));
     let mut facts = k3s();
     // A developer's role: the plan's own kinds, but not what is beside them.
-    let rules = json!([
+    let mut rules = json!([
         {"verbs": ["get", "list", "watch", "create", "patch"], "apiGroups": ["batch"], "resources": ["jobs"]},
         {"verbs": ["get", "list", "create", "patch"], "apiGroups": [""], "resources": ["services", "configmaps"]},
         {"verbs": ["get", "patch"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["other"]},
         {"verbs": ["*"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"]},
     ]);
-    facts.rules.insert("shop".into(), review(rules));
+    facts.rules.insert("shop".into(), review(rules.clone()));
     insta::assert_snapshot!(judged(&plan, &facts), @r#"
     error[rights]: this user may not create, get, patch secrets in namespace `shop`
       = help: bind a Role with apiGroups: [""], resources: [secrets], verbs: [create, get, patch]
@@ -114,6 +114,14 @@ fn rights_that_are_missing() {
      --> m.yaml:3
       = help: bind a Role with apiGroups: [batch], resources: [jobs], verbs: [delete]
     "#);
+    rules[2]["resourceNames"] = json!(["env"]);
+    rules[2]["verbs"] = json!(["get", "patch", "create"]);
+    facts.rules.insert("shop".into(), review(rules));
+    let told = judged(&plan, &facts);
+    assert!(
+        told.starts_with("error[rights]: this user may not create secrets in namespace `shop`\n"),
+        "{told}"
+    );
     let incomplete = json!({"incomplete": true, "evaluationError": "webhook authorizer does not support user rule resolution", "resourceRules": []});
     facts.rules.insert("shop".into(), Ok(incomplete));
     insta::assert_snapshot!(judged(&plan, &facts), @"

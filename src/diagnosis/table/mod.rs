@@ -2,6 +2,7 @@
 
 mod containers;
 mod controllers;
+mod nodes;
 
 use serde_json::Value;
 

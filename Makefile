@@ -38,9 +38,8 @@ check: tools
 # two at once where one computes and the other mostly waits; never two on one cluster
 test: tools
 	$(MAKE) --jobs 2 check build-sandbox
-	$(MAKE) --jobs 2 simulation-tests sandbox-tests
-	$(MAKE) --jobs 1 property-tests python-tests postgres-tests forum-tests fault-tests \
-	  ownership-tests truth-tests conformance-tests down
+	$(MAKE) --jobs 2 sandbox-tests simulation-tests property-tests python-tests
+	$(MAKE) --jobs 1 postgres-tests forum-tests fault-tests ownership-tests truth-tests conformance-tests down
 
 build-program:
 	$(CARGO) build $(FLAGS)

@@ -11,6 +11,7 @@ use super::repeat::is_spared;
 use super::{Evidence, key_of, succeeded};
 use crate::api_server::Key;
 use crate::deployer::{Command, Run};
+use crate::journal::What;
 
 /// Returns the successes that were none.
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
@@ -53,7 +54,9 @@ fn not_ready(evidence: &Evidence, run: &Run, stage: &Stage, at: usize) -> Vec<St
         let held = versions.chunk_by(|one, next| uid(one) == uid(next)).any(|life| {
             let applied = life.iter().position(|version| spared || holds(version, wanted.value()));
             let since = applied.map(|at| &life[at..]).unwrap_or_default();
-            since.iter().any(|version| is_ready(evidence, version) && is_up(run, version))
+            let is_settled =
+                |version: &Value| is_ready(evidence, version) || may_wait_for_its_pod(evidence, run, version);
+            since.iter().any(|version| is_settled(version) && is_up(run, version))
         });
         if !held {
             let last =
@@ -127,6 +130,26 @@ fn binds_late(evidence: &Evidence) -> bool {
     let class = evidence.history.iter().find(|commit| commit.key.kind == "StorageClass");
     let class = class.and_then(|commit| commit.after.as_ref());
     class.is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer")
+}
+
+/// Returns true for a claim that is pending while the run may not see whether its class waits for the first pod:
+/// it is taken to wait, after a time and with a note.
+fn may_wait_for_its_pod(evidence: &Evidence, run: &Run, object: &Value) -> bool {
+    let is_refused = |id: u64| {
+        let note = format!("#{id} answered 403");
+        evidence.entries.iter().any(|entry| matches!(&entry.what, What::Note(text) if *text == note))
+    };
+    let may_not_see_classes = || {
+        evidence.entries.iter().any(|entry| match &entry.what {
+            What::Sent { run: by, id, request } => {
+                *by == run.id && request.path.ends_with("/storageclasses") && is_refused(*id)
+            }
+            _ => false,
+        })
+    };
+    object["kind"] == "PersistentVolumeClaim"
+        && object["status"]["phase"] == "Pending"
+        && may_not_see_classes()
 }
 
 /// Returns true when everything in `wanted` is in `live`, however much more there is.

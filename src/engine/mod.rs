@@ -214,7 +214,7 @@ impl Engine {
                 Ok((session, removal))
             };
             match run.attend(begin, emitter).await? {
-                Some((session, removal)) => self.take_apart(plan, session, &removal, run, emitter).await,
+                Some((session, removal)) => self.take_apart(plan, session, removal, run, emitter).await,
                 None => Ok(run.stopped()),
             }
         };
@@ -226,23 +226,30 @@ impl Engine {
         &self,
         plan: &Plan,
         mut session: Session,
-        removal: &Removal,
+        mut removal: Removal,
         run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
         emitter: &mut Emitter<'_>,
     ) -> Result<Verdict, EngineError> {
         for message in removal.lost_volumes() {
             emitter.emit(EventKind::Warned { message });
         }
-        let outcome = removal::remove(run, &session.catalog, removal, emitter).await;
+        let outcome = removal::remove(run, &session.catalog, &removal, emitter).await;
         if let Some(why) = outcome.lock_lost {
             return Err(EngineError::LockLost { why });
         }
-        let verdict = overall(plan, &outcome.verdicts, outcome.cancelled);
+        let mut verdict = overall(plan, &outcome.verdicts, outcome.cancelled);
         if outcome.cancelled == Some(CancelReason::SecondInterrupt) {
             return Ok(verdict);
         }
+        if let Some(late) = removal::settle_late_claims(&session, &mut removal, run, emitter).await? {
+            if let Some(why) = late.lock_lost {
+                return Err(EngineError::LockLost { why });
+            }
+            let failed = late.verdicts.into_iter().find(|late| verdict.is_success() && !late.is_success());
+            verdict = failed.unwrap_or(verdict);
+        }
         let tools = run.closing_tools();
-        let left = run.finally(removal::close(&tools, &mut session, plan, removal), emitter).await?;
+        let left = run.finally(removal::close(&tools, &mut session, plan, &removal), emitter).await?;
         session.tell_warnings(emitter);
         Ok(removal::still_there(verdict, &left))
     }

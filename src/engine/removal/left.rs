@@ -80,7 +80,7 @@ pub(super) fn grouped(victims: Vec<(Option<u32>, Victim)>, gone: Vec<ObjectRef>)
             victims,
         })
         .collect();
-    Removal { order: (0..groups.len()).collect(), groups, gone, delete_data: false }
+    Removal { order: (0..groups.len()).collect(), groups, gone, ..Removal::default() }
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@
 //! fate      does an object go, stay, or is it let go?
 //! rank      which kinds go first inside a group
 //! remove    the loop: delete, wait until gone, tell
+//! late      volumes that were made while their set was still there
 //! stuck     why an object does not go
 //! ```
 
 mod fate;
+mod late;
 mod left;
 mod prune;
 mod rank;
@@ -26,6 +28,7 @@ use serde_json::Value;
 
 pub use fate::{Fate, Keep};
 
+pub(super) use late::settle_late_claims;
 pub(super) use prune::{is_due, prune, work_out as work_out_prune};
 pub(super) use remove::remove;
 pub(super) use stuck::Stuck;
@@ -73,6 +76,8 @@ pub struct Removal {
     order: Vec<usize>,
     /// Members that are neither in the plan nor there: nothing is left to do but to forget them.
     gone: Vec<ObjectRef>,
+    /// StatefulSets that go: as long as one is there it can make another claim.
+    sets: Vec<Object>,
     /// Data goes, too.
     delete_data: bool,
 }
@@ -84,13 +89,13 @@ impl Removal {
         groups.flat_map(|group| &group.victims).map(|victim| (&victim.object, &victim.fate))
     }
 
-    /// Returns what the reader must know: of a StatefulSet that is not in the plan and that somebody else has
-    /// deleted only the name is left, which does not tell its volumes from those of another set.
+    /// Returns what the reader must know: of a StatefulSet that is neither in the plan nor there only the name is
+    /// left, which does not tell its volumes from those of another set.
     pub(super) fn lost_volumes(&self) -> impl Iterator<Item = String> {
         self.gone.iter().filter(|member| member.kind == "StatefulSet").map(|set| {
             let namespace = set.namespace.as_deref().unwrap_or_default();
             format!(
-                "{set} is not in the plan, and somebody has deleted it: its volumes, if it had any, stay; \
+                "{set} is not in the plan, and it is gone: volumes it has left, if any, are not known and stay; \
                  `kubectl --namespace {namespace} get persistentvolumeclaims` lists them"
             )
         })
@@ -193,6 +198,12 @@ async fn list_claims(
         |namespace| Scope { labels: Some(labels.to_owned()), ..Scope::all(resource.clone(), namespace) };
     let listings = list_all(tools, &namespaces.map(scope).collect()).await?;
     Ok(listings.into_iter().flat_map(|listing| listing.objects).collect())
+}
+
+/// Returns true for a StatefulSet whose pods have volumes of their own.
+fn makes_claims(set: &Object) -> bool {
+    let templates = set.get("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    set.kind() == "StatefulSet" && templates.is_some_and(|templates| !templates.is_empty())
 }
 
 /// Returns the claims that a StatefulSet has made: they carry no label of ours, outlive their set, and are

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use futures::Stream;
 
+use super::late::settle_late_claims;
 use super::left::{Left, Live, depth, grouped, in_use, left};
 use super::remove::remove;
 use super::{
-    Facts, Fate, KEPT_FOR, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, still_there,
-    victim, volume_claims,
+    Facts, Fate, KEPT_FOR, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, makes_claims,
+    still_there, victim, volume_claims,
 };
 use crate::cluster::Scope;
 use crate::engine::EngineError;
@@ -41,7 +42,7 @@ pub(in crate::engine) async fn prune(
         let live = read_anew(&tools, session, plan).await?;
         work_out(&tools, session, &live, plan, options.delete_data).await
     };
-    let Some(removal) = run.attend(work_out, emitter).await? else { return Ok(run.stopped()) };
+    let Some(mut removal) = run.attend(work_out, emitter).await? else { return Ok(run.stopped()) };
     if run.attend(mark_kept_claims(&tools, session, &removal), emitter).await?.is_none() {
         return Ok(run.stopped());
     }
@@ -52,9 +53,15 @@ pub(in crate::engine) async fn prune(
     if let Some(why) = outcome.lock_lost {
         return Err(EngineError::LockLost { why });
     }
-    let verdict = outcome.of_prune();
+    let mut verdict = outcome.of_prune();
     if removal.is_idle() || outcome.cancelled == Some(CancelReason::SecondInterrupt) {
         return Ok(verdict);
+    }
+    if let Some(late) = settle_late_claims(session, &mut removal, run, emitter).await? {
+        if let Some(why) = late.lock_lost {
+            return Err(EngineError::LockLost { why });
+        }
+        verdict = if verdict.is_success() { late.of_prune() } else { verdict };
     }
     let tools = run.closing_tools();
     let left = run.finally(close(&tools, session, &removal), emitter).await?;
@@ -64,7 +71,11 @@ pub(in crate::engine) async fn prune(
 
 /// Marks the claims of sets that go: they stay, and once their set is gone only the mark leads a teardown with
 /// `--delete-data` to them. They do not become members: the set may come back, and with it their use.
-async fn mark_kept_claims(tools: &Tools, session: &Session, removal: &Removal) -> Result<(), EngineError> {
+pub(super) async fn mark_kept_claims(
+    tools: &Tools,
+    session: &Session,
+    removal: &Removal,
+) -> Result<(), EngineError> {
     let set = session.inventory.id();
     let is_kept = |victim: &&Victim| {
         matches!(victim.fate, Fate::Stays(Keep::Volume { .. })) && !session.inventory.contains(&victim.object)
@@ -101,11 +112,12 @@ pub(in crate::engine) async fn work_out(
     };
     facts.instances = instances(tools, session, there.iter().copied(), goes).await?;
     facts.in_use = in_use(plan, &session.inventory, &there, &facts);
-    let mut victims = Vec::new();
+    let (mut victims, mut sets) = (Vec::new(), Vec::new());
     for object in there {
         let depth = depth(&session.inventory, object);
         let fate_of_object = fate_of_labelled(&session.inventory, object, &facts);
         if fate_of_object == Fate::Goes {
+            sets.extend(makes_claims(object).then(|| object.clone()));
             for claim in volume_claims(tools, session, object).await? {
                 victims.push((depth, victim(session, &claim, fate(&claim, &facts))?));
             }
@@ -113,7 +125,7 @@ pub(in crate::engine) async fn work_out(
         victims.push((depth, victim(session, object, fate_of_object)?));
     }
     let victims = victims.into_iter().filter_map(|(depth, victim)| Some((depth, victim?)));
-    Ok(grouped(victims.collect(), gone))
+    Ok(Removal { sets, delete_data, ..grouped(victims.collect(), gone) })
 }
 
 /// Returns the groups whose kinds are not served at the moment and yet may be there: those of an extension

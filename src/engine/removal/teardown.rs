@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Facts, Fate, Group, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, kept_claims,
-    victim, volume_claims,
+    makes_claims, victim, volume_claims,
 };
 use crate::cluster::Propagation;
 use crate::engine::EngineError;
@@ -58,7 +58,11 @@ pub(in crate::engine) async fn work_out(
         delete_data && !stage_of.contains_key(*member) && !session.live.contains_key(*member)
     };
     let gone = inventory.members().map(|(member, _)| member).filter(is_gone).cloned().collect();
-    Ok(Removal { groups, order, gone, delete_data })
+    let goes = |set: &&Object| {
+        delete_data && makes_claims(set) && fate_of_labelled(inventory, set, &facts) == Fate::Goes
+    };
+    let sets = session.live.values().filter(goes).cloned().collect();
+    Ok(Removal { groups, order, gone, sets, delete_data })
 }
 
 /// Returns the plan's revisions: they go with the data, else the newest stands for all that stay.

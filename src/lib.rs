@@ -4,7 +4,7 @@
 //! A module imports only modules of a lower level; `tests/architecture.rs` is the wall.
 //!
 //! ```text
-//! L0 object clock entropy problem arbitrary   objects and their statuses; time; places in text
+//! L0 object clock entropy latest problem arbitrary   objects; time; chance; what many wait for; places in text
 //! L1 plan yaml readiness diagnosis difference   the DAG; YAML; is it ready; why not; how do two differ?
 //! L2 compose inventory event         plan + manifests + variables; what we own; what happens
 //! L3 schedule cluster report preflight history   who may start; the only module that knows kube; views
@@ -27,6 +27,7 @@ pub mod event;
 pub mod history;
 pub mod inventory;
 pub mod journal;
+pub mod latest;
 pub mod object;
 pub mod plan;
 pub mod preflight;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::Fuse as FusedFuture;
 use futures::stream::Fuse;
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::lock::{Lock, Stages};
@@ -16,6 +16,7 @@ use super::retry::{Attempt, Tools, UNTOLD};
 use super::{Emitter, Engine, EngineError, attempt_event, deploy};
 use crate::cluster::Circumstances;
 use crate::event::{CancelReason, EventKind, Verdict};
+use crate::latest::Latest;
 
 /// How long the last requests of a run may be tried for.
 const CLOSING_WITHIN: Duration = Duration::from_secs(20);
@@ -35,13 +36,13 @@ pub(super) struct Run<C> {
     /// True once the plan was held against the cluster, and when it need not be.
     pub is_checked: bool,
     /// Ends all waits.
-    pub cancel: watch::Sender<bool>,
+    pub cancel: Latest<bool>,
     /// Renews the lock while it is polled.
     pub lost: Loss,
     held: Option<(Rc<Lock>, Stages)>,
     // Kept so that the tools of the closing requests never see a cancel.
-    never: watch::Sender<bool>,
-    _no_lock: watch::Sender<Option<Instant>>,
+    never: Latest<bool>,
+    _no_lock: Latest<Option<Instant>>,
 }
 
 /// The interrupts of a run, of which the strongest is remembered.
@@ -63,13 +64,12 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
     /// Returns the lines of a run that has not begun.
     pub(super) fn new(engine: &Engine, cancels: C) -> Self {
         let (sender, attempts) = mpsc::channel(UNTOLD);
-        let (cancel, cancelled) = watch::channel(false);
-        let (no_lock, writes_until) = watch::channel(None);
+        let (cancel, no_lock) = (Latest::new(false), Latest::new(None));
         let tools = Tools {
             cluster: engine.cluster.clone(),
             attempts: sender,
-            cancelled,
-            writes_until,
+            cancelled: cancel.reader(),
+            writes_until: no_lock.reader(),
             patience: Duration::MAX,
             stage: None,
             deadline: None,
@@ -77,7 +77,7 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
             seed: engine.entropy.fork("session").seed(),
         };
         let interrupts = Interrupts { stream: cancels.fuse(), heard: None };
-        let (never, lost) = (watch::Sender::new(false), FusedFuture::terminated());
+        let (never, lost) = (Latest::new(false), FusedFuture::terminated());
         let is_checked = false;
         Self { tools, interrupts, attempts, is_checked, cancel, lost, held: None, never, _no_lock: no_lock }
     }
@@ -89,7 +89,7 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
 
     /// Returns the tools for the last requests: a cancelled run sends them all the same, for a short time.
     pub(super) fn closing_tools(&self) -> Tools {
-        Tools { cancelled: self.never.subscribe(), patience: CLOSING_WITHIN, ..self.tools.clone() }
+        Tools { cancelled: self.never.reader(), patience: CLOSING_WITHIN, ..self.tools.clone() }
     }
 
     /// Returns the strongest interrupt heard so far.
@@ -174,7 +174,7 @@ impl<C: Stream<Item = CancelReason> + Unpin> Run<C> {
                 why = &mut self.lost => return Err(EngineError::LockLost { why }),
                 reason = self.interrupts.next() => {
                     emitter.emit(EventKind::CancelBegan { reason });
-                    let _nobody_waits = self.cancel.send(true);
+                    self.cancel.set(true);
                     if reason == CancelReason::SecondInterrupt {
                         return Ok(None);
                     }

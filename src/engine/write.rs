@@ -321,6 +321,6 @@ impl Writing<'_> {
     }
 
     fn unless_interrupted(&self) -> Result<(), ApiError> {
-        if *self.tools.cancelled.borrow() { Err(ApiError::Interrupted) } else { Ok(()) }
+        if self.tools.cancelled.get() { Err(ApiError::Interrupted) } else { Ok(()) }
     }
 }

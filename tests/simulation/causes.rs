@@ -96,7 +96,7 @@ async fn report(server: ApiServer, journal: Journal, trouble: Trouble) {
     let mut versions = server.versions();
     let key = key("apps", "Deployment", "web");
     let uid = loop {
-        versions.mark_unchanged();
+        versions.mark_seen();
         let object = server.store().objects.get(&key).map(|stored| stored.object.clone());
         match object {
             Some(object) if object["status"]["observedGeneration"] == 1 => {

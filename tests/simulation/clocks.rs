@@ -73,7 +73,7 @@ async fn operate(server: ApiServer) {
     let mut versions = server.versions();
     let mut done = Value::Null;
     loop {
-        versions.mark_unchanged();
+        versions.mark_seen();
         let generation = server
             .store()
             .objects

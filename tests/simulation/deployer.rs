@@ -323,8 +323,8 @@ async fn drive(
 ) -> (Ending, Vec<u8>) {
     let id = connection.run;
     let began = Instant::now();
-    let mut requests = world.journal.requests();
-    let sent_before = *requests.borrow();
+    let requests = world.journal.requests();
+    let sent_before = requests.get();
     let clock = Clock::starting_at(world.now() + fate.clock_off);
     let entropy = Entropy::from_seed(world.seed).fork(&format!("run {id}"));
     let identity = RunIdentity {
@@ -374,7 +374,7 @@ async fn drive(
             Some(Death::At(after)) => tokio::time::sleep_until(began + after).await,
             Some(Death::AfterRequests(count)) => {
                 // The journal outlives every run.
-                let _journal_lives = requests.wait_for(|sent| *sent >= sent_before + count).await;
+                let _journal_lives = requests.until(|sent| sent >= sent_before + count).await;
             }
             Some(Death::OfMistake) | None => std::future::pending().await,
         }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use wesago::event::{Event, EventKind};
+use wesago::latest::{Latest, Reader};
 
 use crate::api_server::Request;
 
@@ -47,24 +47,24 @@ pub(crate) enum What {
 #[derive(Clone)]
 pub(crate) struct Journal {
     entries: Arc<Mutex<Vec<Entry>>>,
-    versions: watch::Receiver<u64>,
-    sent: Arc<watch::Sender<u64>>,
+    versions: Reader<u64>,
+    sent: Arc<Latest<u64>>,
     origin: Instant,
 }
 
 impl Journal {
     /// Returns an empty list of a world whose server counts `versions`.
-    pub(crate) fn new(versions: watch::Receiver<u64>) -> Self {
-        let sent = Arc::new(watch::Sender::new(0));
+    pub(crate) fn new(versions: Reader<u64>) -> Self {
+        let sent = Arc::new(Latest::new(0));
         Self { entries: Arc::default(), versions, sent, origin: Instant::now() }
     }
 
     pub(crate) fn write(&self, what: What) {
         let is_request = matches!(what, What::Sent { .. });
-        let entry = Entry { at: self.origin.elapsed(), version: *self.versions.borrow(), what };
+        let entry = Entry { at: self.origin.elapsed(), version: self.versions.get(), what };
         self.entries.lock().unwrap().push(entry);
         if is_request {
-            self.sent.send_modify(|sent| *sent += 1);
+            self.sent.set(self.sent.get() + 1);
         }
     }
 
@@ -77,8 +77,8 @@ impl Journal {
     }
 
     /// Returns the count of requests, as it grows.
-    pub(crate) fn requests(&self) -> watch::Receiver<u64> {
-        self.sent.subscribe()
+    pub(crate) fn requests(&self) -> Reader<u64> {
+        self.sent.reader()
     }
 
     /// Returns how often each kind of fault and interference happened.

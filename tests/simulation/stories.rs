@@ -85,7 +85,8 @@ fn shown(broken: &BTreeMap<u64, Vec<String>>) -> String {
 
 #[test]
 fn the_same_seed_is_the_same_story() {
-    for seed in 0..8 {
+    // In the last two many wait for one thing: a lock, a server's next version.
+    for seed in (0..8).chain([50_018, 50_235]) {
         let [first, second] = [(); 2].map(|()| live(seed).0.journal.transcript());
         let differs = first.lines().zip(second.lines()).find(|(first, second)| first != second);
         assert_eq!(differs, None, "seed {seed}");

@@ -326,7 +326,7 @@ impl Deploy<'_, '_> {
             return true;
         }
         // Waits and pauses inside tasks end; requests in flight are answered.
-        let _nobody_waits = self.cancel.send(true);
+        self.cancel.set(true);
         self.queue.clear();
         self.feed(&Input::Cancel);
         for stage in (0..self.stages.len()).map(StageIdx) {

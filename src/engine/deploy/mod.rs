@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, FuturesUnordered, SelectAll};
 use futures::{Stream, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::Clock;
@@ -41,6 +41,7 @@ use crate::engine::warnings::Warnings;
 use crate::engine::write::{Sent, WriteError};
 use crate::entropy::Entropy;
 use crate::event::{CancelReason, CauseFound, EventKind, Verdict};
+use crate::latest::Latest;
 use crate::object::{Change, Object, ObjectRef, Uid};
 use crate::plan::{Plan, StageIdx};
 use crate::readiness::Moment;
@@ -84,7 +85,7 @@ pub(super) struct Deploy<'a, 'r> {
     plan: &'a Plan,
     session: &'a mut Session,
     tools: Tools,
-    cancel: &'a watch::Sender<bool>,
+    cancel: &'a Latest<bool>,
     clock: Clock,
     entropy: Entropy,
     emitter: &'a mut Emitter<'r>,
@@ -125,7 +126,7 @@ impl<'a, 'r> Deploy<'a, 'r> {
         prepared: Vec<Vec<Prepared>>,
         session: &'a mut Session,
         tools: Tools,
-        cancel: &'a watch::Sender<bool>,
+        cancel: &'a Latest<bool>,
         clock: Clock,
         entropy: Entropy,
         followers: Followers<(StageIdx, usize)>,

@@ -33,6 +33,7 @@ use super::EngineError;
 use super::retry::Tools;
 use super::session::ask;
 use crate::cluster::{ApiError, Resource};
+use crate::latest::{Latest, Reader};
 use crate::object::Object;
 
 /// How long a Lease lives without a renewal.
@@ -57,7 +58,7 @@ pub(super) struct Lock {
     /// The Lease as it was written last.
     seen: watch::Sender<Object>,
     /// Until when writes may go out.
-    valid_until: watch::Sender<Option<Instant>>,
+    valid_until: Latest<Option<Instant>>,
     claimant: Claimant,
 }
 
@@ -79,13 +80,13 @@ enum Found {
 
 impl Lock {
     fn new(resource: Resource, seen: Object, written_at: Instant, claimant: Claimant) -> Self {
-        let valid_until = watch::Sender::new(Some(written_at + WRITES_FOR));
+        let valid_until = Latest::new(Some(written_at + WRITES_FOR));
         Self { resource, seen: watch::Sender::new(seen), valid_until, claimant }
     }
 
     /// Returns until when writes may go out; whoever sends one looks at it first.
-    pub(super) fn valid_until(&self) -> watch::Receiver<Option<Instant>> {
-        self.valid_until.subscribe()
+    pub(super) fn valid_until(&self) -> Reader<Option<Instant>> {
+        self.valid_until.reader()
     }
 
     /// Keeps the Lease for as long as it is polled, with the stages under way in it; returns why, once it
@@ -99,7 +100,7 @@ impl Lock {
             let error = match self.renew(&tools, &stages).await {
                 Renewal::Done => {
                     (renewed_at, failures, wait) = (sent_at, 0, RENEW_EVERY);
-                    self.valid_until.send_replace(Some(sent_at + WRITES_FOR));
+                    self.valid_until.set(Some(sent_at + WRITES_FOR));
                     continue;
                 }
                 Renewal::Again => {

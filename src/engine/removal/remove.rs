@@ -116,7 +116,7 @@ pub(in crate::engine) async fn remove(
                 if reason == CancelReason::SecondInterrupt {
                     return state.outcome(None);
                 }
-                let _nobody_waits = run.cancel.send(true);
+                run.cancel.set(true);
                 state.feed(&Input::Cancel);
             }
             Some(attempt) = run.attempts.recv() => emitter.emit(attempt_event(attempt)),
@@ -272,7 +272,7 @@ async fn end(
         return Ok(());
     }
     // What has not begun does not begin after an interrupt: the next rank, or one that waited for its turn.
-    if *tools.cancelled.borrow() {
+    if tools.cancelled.get() {
         return Err(failed(ApiError::Interrupted, None));
     }
     if matches!(fate, Fate::IsLetGo { .. }) {

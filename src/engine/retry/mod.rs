@@ -8,10 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cluster::{ApiError, Budget, Circumstances, Cluster, Outcome, outcome};
+use crate::latest::Reader;
 use crate::plan::StageId;
 
 /// One failed try, told before the pause that follows it.
@@ -46,11 +47,11 @@ pub(super) struct Tools {
     /// Where failed tries are told; the engine's loop reads the other end.
     pub attempts: mpsc::Sender<Attempt>,
     /// Becomes true when the run is cancelled: no pause and no wait is sat out after that.
-    pub cancelled: watch::Receiver<bool>,
+    pub cancelled: Reader<bool>,
     /// The stage the requests are for.
     pub stage: Option<StageId>,
     /// Until when writes may go out: the life of the lock. `None` where no lock is held.
-    pub writes_until: watch::Receiver<Option<Instant>>,
+    pub writes_until: Reader<Option<Instant>>,
     /// The longest a request is tried for, whatever its error.
     pub patience: Duration,
     /// When the stage's time is up: no wait goes on after that.
@@ -131,7 +132,7 @@ impl Tools {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(tries.began));
         let at_most = self.patience.min(left.unwrap_or(WITHOUT_DEADLINE));
         loop {
-            if *self.cancelled.borrow() {
+            if self.cancelled.get() {
                 return Err(ApiError::Interrupted);
             }
             let error = match send().await {
@@ -144,7 +145,7 @@ impl Tools {
                 Outcome::Retry { at_least, budget } => (at_least, budget, None),
                 Outcome::WaitForEnd { namespace, budget } => (Duration::ZERO, budget, Some(namespace)),
             };
-            if *self.cancelled.borrow() {
+            if self.cancelled.get() {
                 return Err(error);
             }
             let Some(pause) = tries.pause(at_least, budget, at_most) else {
@@ -183,7 +184,7 @@ impl Tools {
     async fn while_ours<T>(&self, sending: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
         let mut sending = std::pin::pin!(sending);
         std::future::poll_fn(|context| {
-            if is_over(*self.writes_until.borrow()) {
+            if is_over(self.writes_until.get()) {
                 return Poll::Ready(Err(ApiError::LockLost));
             }
             sending.as_mut().poll(context)
@@ -193,11 +194,10 @@ impl Tools {
 
     /// Waits until the lock is surely ours, which ends with the loss of the lock.
     async fn until_ours(&self) -> Result<(), ApiError> {
-        let mut until = self.writes_until.clone();
-        if !is_over(*until.borrow()) {
+        if !is_over(self.writes_until.get()) {
             return Ok(());
         }
-        let renewed = tokio::time::timeout(self.patience, until.wait_for(|until| !is_over(*until)));
+        let renewed = tokio::time::timeout(self.patience, self.writes_until.until(|until| !is_over(until)));
         match self.unless_cancelled(renewed).await? {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(ApiError::LockLost),
@@ -206,7 +206,6 @@ impl Tools {
 
     /// Waits for `wait`, or for the run's cancellation or the stage's deadline.
     pub(super) async fn unless_cancelled<T>(&self, wait: impl Future<Output = T>) -> Result<T, ApiError> {
-        let mut cancelled = self.cancelled.clone();
         let mut wait = std::pin::pin!(wait);
         let late = async {
             match self.deadline {
@@ -217,7 +216,7 @@ impl Tools {
         tokio::select! {
             biased;
             // An error means that the run is over: nobody is left to cancel it.
-            _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ApiError::Interrupted),
+            _ = self.cancelled.until(|cancelled| cancelled) => Err(ApiError::Interrupted),
             value = &mut wait => Ok(value),
             () = late => Err(ApiError::Interrupted),
         }

@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Attempt, Tools, UNTOLD};
 use crate::cluster::{ApiError, Circumstances, Cluster, Refusal};
+use crate::latest::Latest;
 
 /// Tools whose cluster is never asked: the tests bring their own answers.
-fn tools(attempts: mpsc::Sender<Attempt>, cancelled: watch::Receiver<bool>) -> Tools {
+fn tools(attempts: mpsc::Sender<Attempt>, cancelled: &Latest<bool>) -> Tools {
     Tools {
         cluster: Cluster::silent(),
         attempts,
-        cancelled,
+        cancelled: cancelled.reader(),
         stage: None,
-        writes_until: watch::channel(None).1,
+        writes_until: Latest::new(None).reader(),
         patience: Duration::MAX,
         deadline: None,
         circumstances: Circumstances::default(),
@@ -35,8 +36,8 @@ async fn persist(
     change: impl FnOnce(&mut Tools),
 ) -> (Result<u8, ApiError>, Vec<Attempt>, Duration) {
     let (sender, mut receiver) = mpsc::channel(UNTOLD);
-    let (_cancel, cancelled) = watch::channel(false);
-    let mut tools = tools(sender, cancelled);
+    let cancelled = Latest::new(false);
+    let mut tools = tools(sender, &cancelled);
     change(&mut tools);
     let began = Instant::now();
     let mut tries = 0;
@@ -157,10 +158,10 @@ async fn a_kind_that_this_run_brings_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_outlasts_the_lock_is_sent_again_once_the_lock_is_renewed() {
     let (sender, _receiver) = mpsc::channel(UNTOLD);
-    let (_cancel, cancelled) = watch::channel(false);
+    let cancelled = Latest::new(false);
     let began = Instant::now();
-    let (valid, writes_until) = watch::channel(Some(began + Duration::from_secs(10)));
-    let tools = Tools { writes_until, ..tools(sender, cancelled) };
+    let valid = Latest::new(Some(began + Duration::from_secs(10)));
+    let tools = Tools { writes_until: valid.reader(), ..tools(sender, &cancelled) };
     let mut sent_at = Vec::new();
     // What a request does while nobody answers, or while its process is stopped.
     let write = tools.persist_write("x", || {
@@ -169,7 +170,7 @@ async fn a_write_that_outlasts_the_lock_is_sent_again_once_the_lock_is_renewed()
     });
     let renewal = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        valid.send_replace(Some(began + Duration::from_secs(60)));
+        valid.set(Some(began + Duration::from_secs(60)));
     };
     let (result, ()) = futures::future::join(write, renewal).await;
     assert_eq!((result, sent_at), (Ok(7), vec![0, 30]));
@@ -178,9 +179,13 @@ async fn a_write_that_outlasts_the_lock_is_sent_again_once_the_lock_is_renewed()
 #[tokio::test(start_paused = true)]
 async fn a_write_waits_for_a_lost_lock_no_longer_than_its_patience() {
     let (sender, _receiver) = mpsc::channel(UNTOLD);
-    let (_cancel, cancelled) = watch::channel(false);
-    let (_valid, writes_until) = watch::channel(Some(Instant::now()));
-    let tools = Tools { writes_until, patience: Duration::from_secs(20), ..tools(sender, cancelled) };
+    let cancelled = Latest::new(false);
+    let valid = Latest::new(Some(Instant::now()));
+    let tools = Tools {
+        writes_until: valid.reader(),
+        patience: Duration::from_secs(20),
+        ..tools(sender, &cancelled)
+    };
     let mut asked = 0;
     let answer = || {
         asked += 1;
@@ -193,24 +198,24 @@ async fn a_write_waits_for_a_lost_lock_no_longer_than_its_patience() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_run_begins_no_request() {
     let (sender, _receiver) = mpsc::channel(UNTOLD);
-    let (_cancel, cancelled) = watch::channel(true);
+    let cancelled = Latest::new(true);
     let mut asked = 0;
     let answer = || {
         asked += 1;
         std::future::ready(Ok(()))
     };
-    let result = tools(sender, cancelled).persist("x", answer).await;
+    let result = tools(sender, &cancelled).persist("x", answer).await;
     assert_eq!((result, asked), (Err(ApiError::Interrupted), 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_run_sits_out_no_pause() {
     let (sender, _receiver) = mpsc::channel(UNTOLD);
-    let (cancel, cancelled) = watch::channel(false);
-    let tools = tools(sender, cancelled);
+    let cancel = Latest::new(false);
+    let tools = tools(sender, &cancel);
     let began = Instant::now();
     let send = tools.persist("x", || std::future::ready(Err::<(), _>(refused(503))));
-    let (result, ()) = futures::future::join(send, async { cancel.send(true).unwrap() }).await;
+    let (result, ()) = futures::future::join(send, async { cancel.set(true) }).await;
     assert_eq!(result, Err(ApiError::Interrupted));
     assert_eq!(began.elapsed(), Duration::ZERO);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::Instant;
+use wesago::latest::Reader;
 
 use super::answer::{Answer, Lines, Refusal};
 use super::kinds::Kind;
@@ -109,14 +109,14 @@ pub(crate) fn answer(
     if query.get("follow") != Some("true") {
         return Ok(Answer::Text(200, part.text(log, 0)));
     }
-    let (news, server) = (store.log_news.subscribe(), Arc::clone(server));
+    let (news, server) = (store.log_news.reader(), Arc::clone(server));
     drop(store);
     Ok(Answer::Watch(follow(Follower { server, news, uid, part, told: 0 })))
 }
 
 struct Follower {
     server: Arc<Mutex<Store>>,
-    news: watch::Receiver<u64>,
+    news: Reader<u64>,
     uid: String,
     part: Part,
     /// Lines passed by so far.
@@ -133,7 +133,7 @@ fn follow(follower: Follower) -> Lines {
 impl Follower {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            self.news.mark_unchanged();
+            self.news.mark_seen();
             let ends = {
                 let store = self.server.lock().unwrap();
                 let log = &store.logs[&self.uid];
@@ -172,20 +172,20 @@ impl Store {
         for line in lines {
             log.write(now, line);
         }
-        self.log_news.send_modify(|news| *news += 1);
+        self.log_news.set(self.log_news.get() + 1);
     }
 
     /// Notes that a pod's container has ended.
     pub(crate) fn end_log(&mut self, pod: &Value) {
         self.logs.entry(uid_of(pod)).or_default().end();
-        self.log_news.send_modify(|news| *news += 1);
+        self.log_news.set(self.log_news.get() + 1);
     }
 
     /// Notes that a pod is gone.
     pub(crate) fn lose_log(&mut self, pod: &Value) {
         if let Some(log) = self.logs.get_mut(&uid_of(pod)) {
             log.lose();
-            self.log_news.send_modify(|news| *news += 1);
+            self.log_news.set(self.log_news.get() + 1);
         }
     }
 }

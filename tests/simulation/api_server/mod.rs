@@ -25,7 +25,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 pub(crate) use answer::{Answer, Lines, Refusal};
 pub(crate) use kinds::Kind;
@@ -36,6 +35,7 @@ pub(crate) use write::{DeleteOptions, Writer, namespace_key};
 
 use path::Target;
 use read::Selection;
+use wesago::latest::Reader;
 
 /// A request, taken apart.
 #[derive(Clone, Debug)]
@@ -75,8 +75,8 @@ impl ApiServer {
     }
 
     /// Returns the number of the last change, as it grows.
-    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
-        self.store().version.subscribe()
+    pub(crate) fn versions(&self) -> Reader<u64> {
+        self.store().version.reader()
     }
 
     /// Returns the `Date` of an answer.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use wesago::latest::Reader;
 
 use super::answer::{Answer, Lines, Refusal};
 use super::kinds::Kind;
@@ -122,7 +123,7 @@ pub(crate) fn watch(server: &Arc<Mutex<Store>>, selection: Selection, query: &Qu
     let limit = query.number("timeoutSeconds").map_or(WATCH_AT_MOST, Duration::from_secs);
     let watcher = Watcher {
         expired: from < store.compacted,
-        versions: store.version.subscribe(),
+        versions: store.version.reader(),
         server: Arc::clone(server),
         selection,
         seen: from,
@@ -141,7 +142,7 @@ pub(crate) fn watch(server: &Arc<Mutex<Store>>, selection: Selection, query: &Qu
 
 struct Watcher {
     server: Arc<Mutex<Store>>,
-    versions: tokio::sync::watch::Receiver<u64>,
+    versions: Reader<u64>,
     selection: Selection,
     /// The history has been told up to here.
     seen: u64,
@@ -175,7 +176,7 @@ impl Watcher {
             return Some(std::mem::take(&mut self.state).into());
         }
         loop {
-            self.versions.mark_unchanged();
+            self.versions.mark_seen();
             let news = self.news();
             if !news.is_empty() {
                 return Some(news.into());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
+use wesago::latest::Latest;
 
 use super::fields::FieldSet;
 use super::kinds::Kind;
@@ -88,10 +88,10 @@ pub(crate) struct Store {
     /// Watches cannot begin before this version.
     pub(crate) compacted: u64,
     pub(crate) continuations: BTreeMap<String, (u64, Vec<Arc<Value>>)>,
-    pub(crate) version: watch::Sender<u64>,
+    pub(crate) version: Latest<u64>,
     /// What containers wrote, by the uid of the pod; kept for a test's judgement when the pod is gone.
     pub(crate) logs: BTreeMap<String, Log>,
-    pub(crate) log_news: watch::Sender<u64>,
+    pub(crate) log_news: Latest<u64>,
     /// No question about a log is answered to its end.
     pub(crate) logs_hang: bool,
     /// What whoever asks is told that they may do.
@@ -112,9 +112,9 @@ impl Store {
             history: Vec::new(),
             compacted: 0,
             continuations: BTreeMap::new(),
-            version: watch::Sender::new(1),
+            version: Latest::new(1),
             logs: BTreeMap::new(),
-            log_news: watch::Sender::new(0),
+            log_news: Latest::new(0),
             logs_hang: false,
             rules: super::rules::everything(),
             epoch,
@@ -132,9 +132,9 @@ impl Store {
             history: Vec::new(),
             compacted: self.compacted,
             continuations: BTreeMap::new(),
-            version: watch::Sender::new(self.current_version()),
+            version: Latest::new(self.current_version()),
             logs: BTreeMap::new(),
-            log_news: watch::Sender::new(0),
+            log_news: Latest::new(0),
             logs_hang: false,
             rules: self.rules.clone(),
             epoch: self.epoch,
@@ -164,7 +164,7 @@ impl Store {
     }
 
     pub(crate) fn current_version(&self) -> u64 {
-        *self.version.borrow()
+        self.version.get()
     }
 
     /// Returns a number that was never returned before, for names and uids.
@@ -221,7 +221,7 @@ impl Store {
         let (agent, key) = (agent.to_owned(), key.clone());
         let at = self.elapsed();
         self.history.push(Commit { version, at, agent, key, before, after, last_words });
-        self.version.send_replace(version);
+        self.version.set(version);
     }
 
     /// Forgets the history up to now: watches and pages that begin before it are refused.

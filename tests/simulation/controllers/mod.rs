@@ -105,7 +105,7 @@ impl Controllers {
     pub(crate) async fn run(mut self) {
         let mut versions = self.server.versions();
         loop {
-            versions.mark_unchanged();
+            versions.mark_seen();
             self.look();
             let due = self.queue.keys().next().map(|(due, _)| *due);
             let wake = async {

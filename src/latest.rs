@@ -1,0 +1,179 @@
+//! L0: the latest value of something that many wait for, and news of it in the order of those who wait.
+//! `tokio::sync::watch` wakes its waiters in random order (its `BigNotify`), so of two runs with one seed each
+//! would go on in an order of its own, and none could be replayed.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// A value, at the one who changes it. Its end ends all waits.
+#[derive(Debug)]
+pub struct Latest<T: Copy> {
+    shared: Arc<Shared<T>>,
+}
+
+/// A value, at one of those who read it. A copy has seen what the original has.
+#[derive(Clone, Debug)]
+pub struct Reader<T: Copy> {
+    shared: Arc<Shared<T>>,
+    seen: u64,
+}
+
+/// Nobody is left who could change the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the value will not change any more")]
+pub struct Final;
+
+#[derive(Debug)]
+struct Shared<T> {
+    /// The value, and how often it was changed.
+    state: Mutex<(T, u64)>,
+    is_final: AtomicBool,
+    /// Wakes those who wait in the order in which they began to.
+    changed: Notify,
+}
+
+impl<T: Copy> Latest<T> {
+    /// Returns a value that nobody reads yet.
+    pub fn new(value: T) -> Self {
+        let (state, is_final) = (Mutex::new((value, 0)), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { state, is_final, changed: Notify::new() }) }
+    }
+
+    /// Returns a reader who has seen the value as it is.
+    pub fn reader(&self) -> Reader<T> {
+        let shared = Arc::clone(&self.shared);
+        let seen = shared.state().1;
+        Reader { shared, seen }
+    }
+
+    /// Returns the value.
+    pub fn get(&self) -> T {
+        self.shared.state().0
+    }
+
+    /// Changes the value and tells everybody, even when it is the same as before.
+    pub fn set(&self, value: T) {
+        {
+            let mut state = self.shared.state();
+            *state = (value, state.1 + 1);
+        }
+        self.shared.changed.notify_waiters();
+    }
+}
+
+impl<T: Copy> Drop for Latest<T> {
+    fn drop(&mut self) {
+        self.shared.is_final.store(true, Ordering::SeqCst);
+        self.shared.changed.notify_waiters();
+    }
+}
+
+impl<T: Copy> Reader<T> {
+    /// Returns the value.
+    pub fn get(&self) -> T {
+        self.shared.state().0
+    }
+
+    /// Takes the value as it is for seen.
+    pub fn mark_seen(&mut self) {
+        self.seen = self.shared.state().1;
+    }
+
+    /// Waits for a change that this reader has not seen.
+    ///
+    /// # Errors
+    /// [`Final`] when there will be none.
+    pub async fn changed(&mut self) -> Result<(), Final> {
+        let seen = self.seen;
+        self.seen = self.shared.wait(|(_, change)| change != seen).await?.1;
+        Ok(())
+    }
+
+    /// Waits until a value is as wished, and returns it.
+    ///
+    /// # Errors
+    /// [`Final`] when it is not, and never will be.
+    pub async fn until(&self, is_wished: impl Fn(T) -> bool) -> Result<T, Final> {
+        Ok(self.shared.wait(|(value, _)| is_wished(value)).await?.0)
+    }
+}
+
+impl<T: Copy> Shared<T> {
+    fn state(&self) -> MutexGuard<'_, (T, u64)> {
+        // A value is replaced whole: a panic leaves none that is half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait(&self, is_wished: impl Fn((T, u64)) -> bool) -> Result<(T, u64), Final> {
+        loop {
+            // Whoever waits is in the line before he looks, else he would miss what comes in between.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let is_final = self.is_final.load(Ordering::SeqCst);
+            let state = *self.state();
+            if is_wished(state) {
+                return Ok(state);
+            }
+            if is_final {
+                return Err(Final);
+            }
+            changed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::future::join_all;
+
+    use super::{Final, Latest};
+
+    #[tokio::test]
+    async fn those_who_wait_are_woken_in_their_order() {
+        for _ in 0..20 {
+            let (value, woken) = (Latest::new(0), Mutex::new(Vec::new()));
+            let wait = async |number: usize| {
+                value.reader().until(|value| value > 0).await.unwrap();
+                woken.lock().unwrap().push(number);
+            };
+            let change = async {
+                tokio::task::yield_now().await;
+                value.set(1);
+            };
+            futures::future::join(join_all((0..30).map(wait)), change).await;
+            assert_eq!(*woken.lock().unwrap(), (0..30).collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_seen_once_by_each_reader() {
+        let value = Latest::new(1);
+        let mut early = value.reader();
+        value.set(2);
+        value.set(3);
+        let mut late = value.reader();
+        assert_eq!((early.changed().await, early.get()), (Ok(()), 3));
+        value.set(3);
+        assert_eq!((early.changed().await, late.changed().await), (Ok(()), Ok(())));
+        value.set(4);
+        late.mark_seen();
+        drop(value);
+        assert_eq!((early.changed().await, late.changed().await), (Ok(()), Err(Final)));
+    }
+
+    #[tokio::test]
+    async fn what_is_as_wished_is_not_waited_for_and_the_end_ends_a_wait() {
+        let value = Latest::new(7);
+        let reader = value.reader();
+        assert_eq!(reader.until(|value| value == 7).await, Ok(7));
+        let end = async { drop(value) };
+        let (waited, ()) = futures::future::join(reader.until(|value| value == 8), end).await;
+        assert_eq!(waited, Err(Final));
+        assert_eq!(reader.until(|value| value == 7).await, Ok(7));
+    }
+}

@@ -301,7 +301,7 @@ fn a_volume_made_while_its_set_goes_is_no_volume_left_behind() {
             let server = world.server.clone();
             once_sent(world, is_deletion, move |_| {
                 edit(&server, "kubectl-scale", &key("StatefulSet", "web"), |set| {
-                    set["spec"]["replicas"] = 3.into()
+                    set["spec"]["replicas"] = 3.into();
                 });
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_secs(60)).await;

@@ -2,6 +2,9 @@
 //! controllers, faults and a clock that stands still until all have done their work. One seed is one
 //! story; the oracle holds it against the promises of the program.
 //!
+//! The same seed is the same story to the letter: one thread a world, tokio's paused clock, seeded noise, no
+//! `select!` that is not `biased`, and no `tokio::sync::watch` with several who wait (`wesago::latest` says why).
+//!
 //! - `WESAGO_SIM_SEEDS=2000 cargo test --test simulation` lives through so many stories, and `-- --nocapture` counts
 //!   the faults in them; `WESAGO_SIM_FIRST` is the first seed, `WESAGO_SIM_STOP_AFTER` how many broken ones are enough;
 //! - `WESAGO_SIM_SEED=7 cargo test --test simulation every -- --nocapture` replays one and prints all that happened;

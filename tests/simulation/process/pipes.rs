@@ -16,7 +16,7 @@ fn a_deploy_goes_on_when_nobody_reads_it_any_more() {
         served.until_held();
         drop(child.stdout.take());
         drop(child.stderr.take());
-        served.let_go();
+        // In one step: a watch that is opened in between would never be held.
         served.hold("watch=true");
         while !served.until_held().contains("deployments") {}
         served.make_ready("web");

@@ -93,7 +93,8 @@ impl Served {
         )
     }
 
-    /// Holds back every request that has `text` in it, such as `PATCH /api/v1`, until [`Served::let_go`].
+    /// Holds back every request that has `text` in it, such as `PATCH /api/v1`, until [`Served::let_go`], and answers
+    /// those that were held for another one.
     pub(super) fn hold(&self, text: &str) {
         self.state.gate.send_replace(Some(text.to_owned()));
     }

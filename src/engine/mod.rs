@@ -211,6 +211,7 @@ impl Engine {
             let begin = async {
                 let session = Session::read(&tools, plan, catalog).await?;
                 let removal = removal::work_out(&tools, &session, plan, options.delete_data).await?;
+                removal::mark_left_claims(&tools, &session, &removal).await?;
                 Ok((session, removal))
             };
             match run.attend(begin, emitter).await? {

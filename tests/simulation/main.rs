@@ -77,6 +77,8 @@ mod stopped;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod volumes;
+#[cfg(test)]
 mod weather;
 #[cfg(test)]
 mod world;

@@ -22,7 +22,7 @@ use crate::world::{WAITS_FOR, World};
 
 /// Does something once a run has sent a request, and before that has reached the server: the way there takes a
 /// millisecond at least.
-fn once_sent(
+pub(crate) fn once_sent(
     world: &World,
     request: impl Fn(&Request) -> bool + Send + 'static,
     act: impl FnOnce(&ApiServer) + Send + 'static,
@@ -242,92 +242,4 @@ fn keys_are_added_only_to_the_secret_that_was_read() {
         assert_eq!(secret["data"]["password"], "Ym9i", "what an earlier run has added meanwhile stays");
         assert!(secret["data"]["url"].is_string(), "{secret}");
     });
-}
-
-#[test]
-fn volumes_that_nothing_leads_to_any_more_are_told_of() {
-    // An empty plan prunes nothing: what is left is found by a teardown.
-    for (rest, command) in [
-        (plan(&[map("base", &json!({}))]), Command::Deploy),
-        (plan(&[]), Command::Teardown { delete_data: true }),
-    ] {
-        scene(async |world| {
-            let set = workload("StatefulSet", "app:1", &json!({"replicas": 2, "serviceName": "web"}));
-            succeeded(&world.deploy(&plan(&[set]), DeployOptions::default()).await);
-            let (server, name) = (world.server.clone(), key("StatefulSet", "web"));
-            let kind = server.store().kind_of(&name);
-            server.store().delete("somebody", &kind, &name, &DeleteOptions::default()).unwrap();
-            let run = world.run(command, &rest, Fate::default()).await;
-            succeeded(&run);
-            let told = world.warnings(&run);
-            let is_told =
-                |told: &String| told.starts_with("StatefulSet/web is not in the plan, and it is gone");
-            assert!(told.iter().any(is_told), "{command:?}: {told:?}");
-        });
-    }
-}
-
-#[test]
-fn a_volume_made_while_its_set_goes_is_no_volume_left_behind() {
-    let template = json!({
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    });
-    let set = json!({"replicas": 1, "serviceName": "web", "volumeClaimTemplates": [template]});
-    let stage = |id: &str, needs: &[&str], object: Object| Stage {
-        id: StageId::new(id).unwrap(),
-        needs: needs.iter().map(|need| StageId::new(*need).unwrap()).collect(),
-        objects: vec![object],
-        deadline: Duration::from_secs(600),
-        checks: vec![],
-    };
-    let stages = [
-        stage("db", &[], workload("StatefulSet", "db:1", &set)),
-        stage("app", &["db"], map("app", &json!({}))),
-    ];
-    let before = Plan::new(PLAN, NAMESPACE, stages.into()).unwrap();
-    for (after, command) in [
-        (plan(&[map("base", &json!({}))]), Command::Deploy),
-        (before.clone(), Command::Teardown { delete_data: true }),
-    ] {
-        scene(async |world| {
-            succeeded(&world.deploy(&before, DeployOptions::default()).await);
-            world.act("somebody", &key("ConfigMap", "app"), |object| {
-                object["metadata"]["finalizers"] = json!(["example.org/archive"]);
-            });
-            let is_deletion = |request: &Request| {
-                request.method == Method::DELETE && request.path.ends_with("/configmaps/app")
-            };
-            let server = world.server.clone();
-            once_sent(world, is_deletion, move |_| {
-                edit(&server, "kubectl-scale", &key("StatefulSet", "web"), |set| {
-                    set["spec"]["replicas"] = 3.into();
-                });
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                    server.store().drop_finalizer(
-                        "archivist",
-                        &key("ConfigMap", "app"),
-                        "example.org/archive",
-                    );
-                });
-            });
-            succeeded(&world.run(command, &after, Fate::default()).await);
-            assert!(world.object(&key("StatefulSet", "web")).is_none());
-            let claims = ["data-web-0", "data-web-1", "data-web-2"]
-                .map(|name| world.object(&key("PersistentVolumeClaim", name)));
-            for claim in claims {
-                match (command, claim) {
-                    (Command::Deploy, Some(claim)) => {
-                        assert!(
-                            claim["metadata"]["labels"]["wesago/kept-for"].is_string(),
-                            "no mark: {claim}"
-                        );
-                    }
-                    (Command::Deploy, None) => panic!("a prune keeps data"),
-                    (Command::Teardown { .. }, claim) => assert_eq!(claim, None, "a volume is left"),
-                }
-            }
-        });
-    }
 }

@@ -32,7 +32,7 @@ pub(in crate::engine) async fn settle_late_claims(
         let victims = late_claims(&tools, session, removal).await?;
         let groups = vec![Group { victims, ..Group::default() }];
         let rest = Removal { groups, order: vec![0], delete_data: removal.delete_data, ..Removal::default() };
-        mark_kept_claims(&tools, session, &rest).await?;
+        mark_kept_claims(&tools, session, rest.victims()).await?;
         Ok(rest)
     };
     let Some(rest) = run.attend(work_out, emitter).await? else { return Ok(None) };

@@ -32,7 +32,7 @@ pub(super) use late::settle_late_claims;
 pub(super) use prune::{is_due, prune, work_out as work_out_prune};
 pub(super) use remove::remove;
 pub(super) use stuck::Stuck;
-pub(super) use teardown::{close, work_out};
+pub(super) use teardown::{close, mark_left_claims, work_out};
 
 use super::EngineError;
 use super::retry::Tools;

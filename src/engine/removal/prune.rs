@@ -43,7 +43,7 @@ pub(in crate::engine) async fn prune(
         work_out(&tools, session, &live, plan, options.delete_data).await
     };
     let Some(mut removal) = run.attend(work_out, emitter).await? else { return Ok(run.stopped()) };
-    if run.attend(mark_kept_claims(&tools, session, &removal), emitter).await?.is_none() {
+    if run.attend(mark_kept_claims(&tools, session, removal.victims()), emitter).await?.is_none() {
         return Ok(run.stopped());
     }
     for message in removal.lost_volumes() {
@@ -69,18 +69,18 @@ pub(in crate::engine) async fn prune(
     Ok(still_there(verdict, &left))
 }
 
-/// Marks the claims of sets that go: they stay, and once their set is gone only the mark leads a teardown with
+/// Marks the claims of sets that go and are not in the plan: they stay, and once their set is gone only the mark leads a teardown with
 /// `--delete-data` to them. They do not become members: the set may come back, and with it their use.
 pub(super) async fn mark_kept_claims(
     tools: &Tools,
     session: &Session,
-    removal: &Removal,
+    victims: impl Iterator<Item = &Victim>,
 ) -> Result<(), EngineError> {
     let set = session.inventory.id();
     let is_kept = |victim: &&Victim| {
         matches!(victim.fate, Fate::Stays(Keep::Volume { .. })) && !session.inventory.contains(&victim.object)
     };
-    for claim in removal.victims().filter(is_kept) {
+    for claim in victims.filter(is_kept) {
         let marked = tools.mark(&claim.resource, &claim.object, &claim.uid, (KEPT_FOR, &set)).await;
         marked.map_err(|error| EngineError::request(format!("mark {}", claim.object), error))?;
     }

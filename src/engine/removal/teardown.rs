@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::prune::mark_kept_claims;
 use super::{
     Facts, Fate, Group, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, kept_claims,
     makes_claims, victim, volume_claims,
@@ -63,6 +64,16 @@ pub(in crate::engine) async fn work_out(
     };
     let sets = session.live.values().filter(goes).cloned().collect();
     Ok(Removal { groups, order, gone, sets, delete_data })
+}
+
+/// Marks what only the objects that have left the plan lead to: a later teardown finds it by that.
+pub(in crate::engine) async fn mark_left_claims(
+    tools: &Tools,
+    session: &Session,
+    removal: &Removal,
+) -> Result<(), EngineError> {
+    let beside = removal.groups.iter().filter(|group| group.stage.is_none());
+    mark_kept_claims(tools, session, beside.flat_map(|group| &group.victims)).await
 }
 
 /// Returns the plan's revisions: they go with the data, else the newest stands for all that stay.

@@ -242,12 +242,13 @@ impl Engine {
         if outcome.cancelled == Some(CancelReason::SecondInterrupt) {
             return Ok(verdict);
         }
-        if let Some(late) = removal::settle_late_claims(&session, &mut removal, run, emitter).await? {
+        if verdict.is_success()
+            && let Some(late) = removal::settle_late_claims(&session, &mut removal, run, emitter).await?
+        {
             if let Some(why) = late.lock_lost {
                 return Err(EngineError::LockLost { why });
             }
-            let failed = late.verdicts.into_iter().find(|late| verdict.is_success() && !late.is_success());
-            verdict = failed.unwrap_or(verdict);
+            verdict = late.verdicts.into_iter().find(|late| !late.is_success()).unwrap_or(verdict);
         }
         let tools = run.closing_tools();
         let left = run.finally(removal::close(&tools, &mut session, plan, &removal), emitter).await?;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use wesago::engine::DeployOptions;
+use wesago::event::Verdict;
 use wesago::object::Object;
 use wesago::plan::{Plan, Stage, StageId};
 
 use crate::api_server::{DeleteOptions, Request};
-use crate::deployer::{Command, Fate};
+use crate::deployer::{Command, Ending, Fate};
 use crate::meanwhile::once_sent;
 use crate::plans::{NAMESPACE, PLAN};
 use crate::scenes::{edit, key, map, plan, scene, succeeded, workload};
@@ -66,8 +67,8 @@ fn volumes_that_nothing_leads_to_any_more_are_told_of() {
     }
 }
 
-#[test]
-fn a_volume_made_while_its_set_goes_is_no_volume_left_behind() {
+/// Returns a plan in which a ConfigMap needs the set.
+fn with_app() -> Plan {
     let stage = |id: &str, needs: &[&str], object: Object| Stage {
         id: StageId::new(id).unwrap(),
         needs: needs.iter().map(|need| StageId::new(*need).unwrap()).collect(),
@@ -76,42 +77,45 @@ fn a_volume_made_while_its_set_goes_is_no_volume_left_behind() {
         checks: vec![],
     };
     let stages = [stage("db", &[], set()), stage("app", &["db"], map("app", &json!({})))];
-    let before = Plan::new(PLAN, NAMESPACE, stages.into()).unwrap();
+    Plan::new(PLAN, NAMESPACE, stages.into()).unwrap()
+}
+
+/// Lets the ConfigMap take a minute to go, in which somebody scales the set to three pods.
+fn scaled_while_it_goes(world: &World) {
+    const FINALIZER: &str = "example.org/archive";
+    world.act("somebody", &key("ConfigMap", "app"), |object| {
+        object["metadata"]["finalizers"] = json!([FINALIZER]);
+    });
+    let is_deletion =
+        |request: &Request| request.method == Method::DELETE && request.path.ends_with("/configmaps/app");
+    let server = world.server.clone();
+    once_sent(world, is_deletion, move |_| {
+        edit(&server, "kubectl-scale", &key("StatefulSet", "web"), |set| {
+            set["spec"]["replicas"] = 3.into();
+        });
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            server.store().drop_finalizer("archivist", &key("ConfigMap", "app"), FINALIZER);
+        });
+    });
+}
+
+#[test]
+fn a_volume_made_while_its_set_goes_is_no_volume_left_behind() {
     for (after, command) in [
         (plan(&[map("base", &json!({}))]), Command::Deploy),
-        (before.clone(), Command::Teardown { delete_data: true }),
+        (with_app(), Command::Teardown { delete_data: true }),
     ] {
         scene(async |world| {
-            succeeded(&world.deploy(&before, DeployOptions::default()).await);
-            world.act("somebody", &key("ConfigMap", "app"), |object| {
-                object["metadata"]["finalizers"] = json!(["example.org/archive"]);
-            });
-            let is_deletion = |request: &Request| {
-                request.method == Method::DELETE && request.path.ends_with("/configmaps/app")
-            };
-            let server = world.server.clone();
-            once_sent(world, is_deletion, move |_| {
-                edit(&server, "kubectl-scale", &key("StatefulSet", "web"), |set| {
-                    set["spec"]["replicas"] = 3.into();
-                });
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                    server.store().drop_finalizer(
-                        "archivist",
-                        &key("ConfigMap", "app"),
-                        "example.org/archive",
-                    );
-                });
-            });
+            succeeded(&world.deploy(&with_app(), DeployOptions::default()).await);
+            scaled_while_it_goes(world);
             succeeded(&world.run(command, &after, Fate::default()).await);
             assert!(world.object(&key("StatefulSet", "web")).is_none());
             for claim in [0, 1, 2].map(|ordinal| claim(world, ordinal)) {
                 match (command, claim) {
                     (Command::Deploy, Some(claim)) => {
-                        assert!(
-                            claim["metadata"]["labels"]["wesago/kept-for"].is_string(),
-                            "no mark: {claim}"
-                        );
+                        let mark = &claim["metadata"]["labels"]["wesago/kept-for"];
+                        assert!(mark.is_string(), "no mark: {claim}");
                     }
                     (Command::Deploy, None) => panic!("a prune keeps data"),
                     (Command::Teardown { .. }, claim) => assert_eq!(claim, None, "a volume is left"),
@@ -119,4 +123,21 @@ fn a_volume_made_while_its_set_goes_is_no_volume_left_behind() {
             }
         });
     }
+}
+
+#[test]
+fn the_volumes_of_a_set_that_does_not_go_are_left_alone() {
+    scene(async |world| {
+        succeeded(&world.deploy(&with_app(), DeployOptions::default()).await);
+        scaled_while_it_goes(world);
+        world.act("somebody", &key("StatefulSet", "web"), |set| {
+            set["metadata"]["finalizers"] = json!(["example.org/never"]);
+        });
+        let run = world.run(Command::Teardown { delete_data: true }, &with_app(), Fate::default()).await;
+        assert!(matches!(run.ending, Ending::Ended(Ok(Verdict::TimedOut { .. }))), "{:?}", run.ending);
+        for claim in [0, 1, 2].map(|ordinal| claim(world, ordinal)) {
+            let claim = claim.expect("a set that is there uses its volumes");
+            assert_eq!(claim["metadata"]["deletionTimestamp"], Value::Null, "{claim}");
+        }
+    });
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::Stream;
 
+use super::left::GOES_WITHIN;
 use super::prune::mark_kept_claims;
 use super::remove::{Outcome, remove};
 use super::{Facts, Group, Removal, Victim, fate, victim, volume_claims};
@@ -16,8 +17,9 @@ use crate::engine::session::Session;
 use crate::event::CancelReason;
 use crate::object::Uid;
 
-/// Does with the claims that have come since what is done with the others: they go, or stay with a mark. `None`
-/// when there are none, or the run was interrupted.
+/// Does with the claims that have come since what is done with the others: they go, or stay with a mark. Only of a
+/// removal that has succeeded, since the claims of a set that is still there are in use. `None` when there are
+/// none, or the run was interrupted.
 pub(in crate::engine) async fn settle_late_claims(
     session: &Session,
     removal: &mut Removal,
@@ -30,7 +32,7 @@ pub(in crate::engine) async fn settle_late_claims(
     let tools = run.tools();
     let work_out = async {
         let victims = late_claims(&tools, session, removal).await?;
-        let groups = vec![Group { victims, ..Group::default() }];
+        let groups = vec![Group { victims, deadline: Some(GOES_WITHIN), ..Group::default() }];
         let rest = Removal { groups, order: vec![0], delete_data: removal.delete_data, ..Removal::default() };
         mark_kept_claims(&tools, session, rest.victims()).await?;
         Ok(rest)

@@ -11,7 +11,7 @@ use crate::object::{Object, ObjectRef};
 use crate::plan::{Plan, StageIdx};
 
 /// How long the objects of one former depth may take to go.
-const GOES_WITHIN: Duration = Duration::from_secs(600);
+pub(super) const GOES_WITHIN: Duration = Duration::from_secs(600);
 
 /// Owned objects by name.
 pub(super) type Live = BTreeMap<ObjectRef, Object>;

@@ -57,11 +57,13 @@ pub(in crate::engine) async fn prune(
     if removal.is_idle() || outcome.cancelled == Some(CancelReason::SecondInterrupt) {
         return Ok(verdict);
     }
-    if let Some(late) = settle_late_claims(session, &mut removal, run, emitter).await? {
+    if verdict.is_success()
+        && let Some(late) = settle_late_claims(session, &mut removal, run, emitter).await?
+    {
         if let Some(why) = late.lock_lost {
             return Err(EngineError::LockLost { why });
         }
-        verdict = if verdict.is_success() { late.of_prune() } else { verdict };
+        verdict = late.of_prune();
     }
     let tools = run.closing_tools();
     let left = run.finally(close(&tools, session, &removal), emitter).await?;

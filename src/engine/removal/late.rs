@@ -13,7 +13,7 @@ use crate::engine::EngineError;
 use crate::engine::emitter::Emitter;
 use crate::engine::retry::Tools;
 use crate::engine::run::Run;
-use crate::engine::session::Session;
+use crate::engine::session::{Session, ask, resource};
 use crate::event::CancelReason;
 use crate::object::Uid;
 
@@ -56,6 +56,11 @@ async fn late_claims(
     let known: BTreeSet<&Uid> = removal.victims().map(|victim| &victim.uid).collect();
     let mut late = Vec::new();
     for set in &removal.sets {
+        // Whoever has made it anew meanwhile uses its volumes.
+        let (name, resource) = (set.reference(), resource(&session.catalog, &set.reference().group_kind())?);
+        if ask(tools, &format!("get {name}"), || tools.cluster.get(resource, &name)).await?.is_some() {
+            continue;
+        }
         for claim in volume_claims(tools, session, set).await? {
             late.extend(victim(session, &claim, fate(&claim, &facts))?);
         }

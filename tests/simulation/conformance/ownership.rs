@@ -164,23 +164,50 @@ pub(super) async fn an_orphaning_deletion_leaves_the_dependents(peer: Arc<Peer>)
         json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "map", "uid": owner["metadata"]["uid"]}]);
     let dependent_path = peer.path("v1/configmaps/dependent");
     peer.apply("somebody", &dependent_path, &dependent).await.expect(201);
+    until_collector_has_seen_all(&peer).await;
     let options = json!({"propagationPolicy": "Orphan", "preconditions": {"uid": owner["metadata"]["uid"]}});
     let held = peer.delete(&path, &options).await.expect(200);
     assert!(held["metadata"]["finalizers"].as_array().unwrap().contains(&"orphan".into()), "{held}");
     if peer.simulated.is_none() {
-        // The garbage collector lets it go in its own time.
-        for _ in 0..600 {
-            if peer.get(&path).await.code == 404 {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        peer.get(&path).await.refused(404, "NotFound");
+        until_gone(&peer, &path).await;
         let left = peer.get(&dependent_path).await.expect(200);
         assert!(left["metadata"]["ownerReferences"].is_null(), "{left}");
     }
     let left = peer.get(&dependent_path).await.expect(200);
     assert!(left["metadata"]["deletionTimestamp"].is_null(), "{left}");
+}
+
+/// Waits until the garbage collector has seen every ConfigMap that is there. It orphans the dependents that it knows,
+/// and deletes one that comes to its notice later, which after a restart of the API server takes a moment.
+async fn until_collector_has_seen_all(peer: &Peer) {
+    if peer.simulated.is_some() {
+        return;
+    }
+    let named = |name: &str| {
+        let mut map = map(&json!({}));
+        map["metadata"]["name"] = name.into();
+        map
+    };
+    let first = peer.path("v1/configmaps/first");
+    let owner = peer.apply("somebody", &first, &named("first")).await.expect(201);
+    let mut last = named("last");
+    last["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "first", "uid": owner["metadata"]["uid"]}]);
+    let last_path = peer.path("v1/configmaps/last");
+    peer.apply("somebody", &last_path, &last).await.expect(201);
+    peer.delete(&first, &json!({"propagationPolicy": "Background"})).await.expect(200);
+    until_gone(peer, &last_path).await;
+}
+
+/// Waits until the garbage collector has let an object go, in its own time.
+async fn until_gone(peer: &Peer, path: &str) {
+    for _ in 0..600 {
+        if peer.get(path).await.code == 404 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    peer.get(path).await.refused(404, "NotFound");
 }
 
 /// Each kind has words of its own for a field that cannot change; all of them are a 422.

@@ -201,7 +201,7 @@ async fn until_collector_has_seen_all(peer: &Peer) {
 
 /// Waits until the garbage collector has let an object go, in its own time.
 async fn until_gone(peer: &Peer, path: &str) {
-    for _ in 0..600 {
+    for _ in 0..2400 {
         if peer.get(path).await.code == 404 {
             return;
         }

@@ -3,7 +3,6 @@
 //! would go on in an order of its own, and none could be replayed.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -28,58 +27,59 @@ pub struct Final;
 
 #[derive(Debug)]
 struct Shared<T> {
-    /// The value, and how often it was changed.
-    state: Mutex<(T, u64)>,
-    is_final: AtomicBool,
+    state: Mutex<State<T>>,
     /// Wakes those who wait in the order in which they began to.
     changed: Notify,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State<T> {
+    value: T,
+    /// How often it was changed.
+    changes: u64,
+    is_final: bool,
 }
 
 impl<T: Copy> Latest<T> {
     /// Returns a value that nobody reads yet.
     pub fn new(value: T) -> Self {
-        let (state, is_final) = (Mutex::new((value, 0)), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { state, is_final, changed: Notify::new() }) }
+        let state = Mutex::new(State { value, changes: 0, is_final: false });
+        Self { shared: Arc::new(Shared { state, changed: Notify::new() }) }
     }
 
     /// Returns a reader who has seen the value as it is.
     pub fn reader(&self) -> Reader<T> {
         let shared = Arc::clone(&self.shared);
-        let seen = shared.state().1;
+        let seen = shared.state().changes;
         Reader { shared, seen }
     }
 
     /// Returns the value.
     pub fn get(&self) -> T {
-        self.shared.state().0
+        self.shared.state().value
     }
 
     /// Changes the value and tells everybody, even when it is the same as before.
     pub fn set(&self, value: T) {
-        {
-            let mut state = self.shared.state();
-            *state = (value, state.1 + 1);
-        }
-        self.shared.changed.notify_waiters();
+        self.shared.change(|state| State { value, changes: state.changes + 1, ..state });
     }
 }
 
 impl<T: Copy> Drop for Latest<T> {
     fn drop(&mut self) {
-        self.shared.is_final.store(true, Ordering::SeqCst);
-        self.shared.changed.notify_waiters();
+        self.shared.change(|state| State { is_final: true, ..state });
     }
 }
 
 impl<T: Copy> Reader<T> {
     /// Returns the value.
     pub fn get(&self) -> T {
-        self.shared.state().0
+        self.shared.state().value
     }
 
     /// Takes the value as it is for seen.
     pub fn mark_seen(&mut self) {
-        self.seen = self.shared.state().1;
+        self.seen = self.shared.state().changes;
     }
 
     /// Waits for a change that this reader has not seen.
@@ -88,7 +88,7 @@ impl<T: Copy> Reader<T> {
     /// [`Final`] when there will be none.
     pub async fn changed(&mut self) -> Result<(), Final> {
         let seen = self.seen;
-        self.seen = self.shared.wait(|(_, change)| change != seen).await?.1;
+        self.seen = self.shared.wait(|state| state.changes != seen).await?.changes;
         Ok(())
     }
 
@@ -97,27 +97,34 @@ impl<T: Copy> Reader<T> {
     /// # Errors
     /// [`Final`] when it is not, and never will be.
     pub async fn until(&self, is_wished: impl Fn(T) -> bool) -> Result<T, Final> {
-        Ok(self.shared.wait(|(value, _)| is_wished(value)).await?.0)
+        Ok(self.shared.wait(|state| is_wished(state.value)).await?.value)
     }
 }
 
 impl<T: Copy> Shared<T> {
-    fn state(&self) -> MutexGuard<'_, (T, u64)> {
-        // A value is replaced whole: a panic leaves none that is half done.
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        // It is replaced whole: a panic leaves none that is half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn wait(&self, is_wished: impl Fn((T, u64)) -> bool) -> Result<(T, u64), Final> {
+    fn change(&self, change: impl FnOnce(State<T>) -> State<T>) {
+        {
+            let mut state = self.state();
+            *state = change(*state);
+        }
+        self.changed.notify_waiters();
+    }
+
+    async fn wait(&self, is_wished: impl Fn(State<T>) -> bool) -> Result<State<T>, Final> {
         loop {
             // Whoever waits is in the line before he looks, else he would miss what comes in between.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            let is_final = self.is_final.load(Ordering::SeqCst);
             let state = *self.state();
             if is_wished(state) {
                 return Ok(state);
             }
-            if is_final {
+            if state.is_final {
                 return Err(Final);
             }
             changed.await;

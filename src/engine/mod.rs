@@ -234,10 +234,7 @@ impl Engine {
         for message in removal.lost_volumes() {
             emitter.emit(EventKind::Warned { message });
         }
-        let outcome = removal::remove(run, &session.catalog, &removal, emitter).await;
-        if let Some(why) = outcome.lock_lost {
-            return Err(EngineError::LockLost { why });
-        }
+        let outcome = removal::remove(run, &session.catalog, &removal, emitter).await?;
         let mut verdict = overall(plan, &outcome.verdicts, outcome.cancelled);
         if outcome.cancelled == Some(CancelReason::SecondInterrupt) {
             return Ok(verdict);
@@ -245,9 +242,6 @@ impl Engine {
         if verdict.is_success()
             && let Some(late) = removal::settle_late_claims(&session, &mut removal, run, emitter).await?
         {
-            if let Some(why) = late.lock_lost {
-                return Err(EngineError::LockLost { why });
-            }
             verdict = late.verdicts.into_iter().find(|late| !late.is_success()).unwrap_or(verdict);
         }
         let tools = run.closing_tools();

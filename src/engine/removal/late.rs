@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use futures::Stream;
 
 use super::left::GOES_WITHIN;
-use super::prune::mark_kept_claims;
 use super::remove::{Outcome, remove};
-use super::{Facts, Group, Removal, Victim, fate, victim, volume_claims};
+use super::{Facts, Group, Removal, Victim, fate, mark_kept_claims, victim, volume_claims};
 use crate::engine::EngineError;
 use crate::engine::emitter::Emitter;
 use crate::engine::retry::Tools;
@@ -33,7 +32,7 @@ pub(in crate::engine) async fn settle_late_claims(
     let work_out = async {
         let victims = late_claims(&tools, session, removal).await?;
         let groups = vec![Group { victims, deadline: Some(GOES_WITHIN), ..Group::default() }];
-        let rest = Removal { groups, order: vec![0], delete_data: removal.delete_data, ..Removal::default() };
+        let rest = Removal { groups, delete_data: removal.delete_data, ..Removal::default() };
         mark_kept_claims(&tools, session, rest.victims()).await?;
         Ok(rest)
     };
@@ -41,7 +40,7 @@ pub(in crate::engine) async fn settle_late_claims(
     if rest.victims().next().is_none() {
         return Ok(None);
     }
-    let outcome = remove(run, &session.catalog, &rest, emitter).await;
+    let outcome = remove(run, &session.catalog, &rest, emitter).await?;
     removal.groups.extend(rest.groups);
     Ok(Some(outcome))
 }

@@ -176,6 +176,24 @@ fn fate_of_labelled(inventory: &Inventory, object: &Object, facts: &Facts) -> Fa
     }
 }
 
+/// Marks the claims of sets that go and are not in the plan: they stay, and once their set is gone only the mark leads a teardown with
+/// `--delete-data` to them. They do not become members: the set may come back, and with it their use.
+async fn mark_kept_claims(
+    tools: &Tools,
+    session: &Session,
+    victims: impl Iterator<Item = &Victim>,
+) -> Result<(), EngineError> {
+    let set = session.inventory.id();
+    let is_kept = |victim: &&Victim| {
+        matches!(victim.fate, Fate::Stays(Keep::Volume { .. })) && !session.inventory.contains(&victim.object)
+    };
+    for claim in victims.filter(is_kept) {
+        let marked = tools.mark(&claim.resource, &claim.object, &claim.uid, (KEPT_FOR, &set)).await;
+        marked.map_err(|error| EngineError::request(format!("mark {}", claim.object), error))?;
+    }
+    Ok(())
+}
+
 /// Returns the claims that stayed when their StatefulSet was pruned, in the namespaces of the plan.
 async fn kept_claims(tools: &Tools, session: &Session, plan: &Plan) -> Result<Vec<Object>, EngineError> {
     let mut namespaces: BTreeSet<&str> = [plan.namespace()].into();
@@ -202,27 +220,29 @@ async fn list_claims(
 
 /// Returns true for a StatefulSet whose pods have volumes of their own.
 fn makes_claims(set: &Object) -> bool {
+    !claim_prefixes(set).is_empty()
+}
+
+/// Returns how the names of the claims of a StatefulSet begin; nothing for one that makes none.
+fn claim_prefixes(set: &Object) -> Vec<String> {
     let templates = set.get("/spec/volumeClaimTemplates").and_then(Value::as_array);
-    set.kind() == "StatefulSet" && templates.is_some_and(|templates| !templates.is_empty())
+    let templates = templates.filter(|_| set.kind() == "StatefulSet").into_iter().flatten();
+    let name = |template: &Value| Some(format!("{}-{}-", template["metadata"]["name"].as_str()?, set.name()));
+    templates.filter_map(name).collect()
 }
 
 /// Returns the claims that a StatefulSet has made: they carry no label of ours, outlive their set, and are
 /// found by the set's selector and their name (`TEMPLATE-SET-ORDINAL`,
 /// `controller/statefulset/stateful_set_utils.go`).
 async fn volume_claims(tools: &Tools, session: &Session, set: &Object) -> Result<Vec<Object>, EngineError> {
-    let templates = set.get("/spec/volumeClaimTemplates").and_then(Value::as_array);
-    let prefixes: Vec<String> = templates
-        .into_iter()
-        .flatten()
-        .filter_map(|template| Some(format!("{}-{}-", template["metadata"]["name"].as_str()?, set.name())))
-        .collect();
+    let prefixes = claim_prefixes(set);
     let labels = set.get("/spec/selector/matchLabels").and_then(Value::as_object);
     let selector = labels
         .into_iter()
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
     let labels = selector.collect::<Vec<_>>().join(",");
-    if set.kind() != "StatefulSet" || prefixes.is_empty() || labels.is_empty() {
+    if prefixes.is_empty() || labels.is_empty() {
         return Ok(Vec::new());
     }
     let found = list_claims(tools, session, std::iter::once(set.namespace()), &labels).await?;

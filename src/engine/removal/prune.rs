@@ -9,7 +9,7 @@ use super::late::settle_late_claims;
 use super::left::{Left, Live, depth, grouped, in_use, left};
 use super::remove::remove;
 use super::{
-    Facts, Fate, KEPT_FOR, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, makes_claims,
+    Facts, Fate, Removal, fate, fate_of_labelled, instances, is_ours, makes_claims, mark_kept_claims,
     still_there, victim, volume_claims,
 };
 use crate::cluster::Scope;
@@ -49,10 +49,7 @@ pub(in crate::engine) async fn prune(
     for message in removal.lost_volumes() {
         emitter.emit(EventKind::Warned { message });
     }
-    let outcome = remove(run, &session.catalog, &removal, emitter).await;
-    if let Some(why) = outcome.lock_lost {
-        return Err(EngineError::LockLost { why });
-    }
+    let outcome = remove(run, &session.catalog, &removal, emitter).await?;
     let mut verdict = outcome.of_prune();
     if removal.is_idle() || outcome.cancelled == Some(CancelReason::SecondInterrupt) {
         return Ok(verdict);
@@ -60,33 +57,12 @@ pub(in crate::engine) async fn prune(
     if verdict.is_success()
         && let Some(late) = settle_late_claims(session, &mut removal, run, emitter).await?
     {
-        if let Some(why) = late.lock_lost {
-            return Err(EngineError::LockLost { why });
-        }
         verdict = late.of_prune();
     }
     let tools = run.closing_tools();
     let left = run.finally(close(&tools, session, &removal), emitter).await?;
     session.tell_warnings(emitter);
     Ok(still_there(verdict, &left))
-}
-
-/// Marks the claims of sets that go and are not in the plan: they stay, and once their set is gone only the mark leads a teardown with
-/// `--delete-data` to them. They do not become members: the set may come back, and with it their use.
-pub(super) async fn mark_kept_claims(
-    tools: &Tools,
-    session: &Session,
-    victims: impl Iterator<Item = &Victim>,
-) -> Result<(), EngineError> {
-    let set = session.inventory.id();
-    let is_kept = |victim: &&Victim| {
-        matches!(victim.fate, Fate::Stays(Keep::Volume { .. })) && !session.inventory.contains(&victim.object)
-    };
-    for claim in victims.filter(is_kept) {
-        let marked = tools.mark(&claim.resource, &claim.object, &claim.uid, (KEPT_FOR, &set)).await;
-        marked.map_err(|error| EngineError::request(format!("mark {}", claim.object), error))?;
-    }
-    Ok(())
 }
 
 /// Returns true when something may have to be pruned, as far as the run knew when it began.

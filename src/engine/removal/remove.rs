@@ -16,7 +16,7 @@ use crate::engine::emitter::Emitter;
 use crate::engine::retry::Tools;
 use crate::engine::run::Run;
 use crate::engine::session::WIDTH;
-use crate::engine::{attempt_event, deploy};
+use crate::engine::{EngineError, attempt_event, deploy};
 use crate::event::{CancelReason, EventKind, Verdict};
 use crate::object::ObjectRef;
 use crate::plan::{StageId, StageIdx};
@@ -28,8 +28,6 @@ pub(in crate::engine) struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// Why the run was cancelled, if it was.
     pub cancelled: Option<CancelReason>,
-    /// How the lock was lost, if it was: the run ended there and then.
-    pub lock_lost: Option<String>,
 }
 
 impl Outcome {
@@ -81,12 +79,15 @@ struct State<'a> {
 }
 
 /// Deletes what goes, lets go what is marked, and tells what stays.
+///
+/// # Errors
+/// [`EngineError::LockLost`]: the run ended there and then.
 pub(in crate::engine) async fn remove(
     run: &mut Run<impl Stream<Item = CancelReason> + Unpin>,
     catalog: &Catalog,
     removal: &Removal,
     emitter: &mut Emitter<'_>,
-) -> Outcome {
+) -> Result<Outcome, EngineError> {
     let mut state = State::new(removal, emitter);
     let (progress, mut news) = mpsc::channel(WIDTH);
     let mut tasks = FuturesUnordered::new();
@@ -99,13 +100,13 @@ pub(in crate::engine) async fn remove(
             tasks.push(remove_group(tools, catalog, group, &of_group.victims, progress.clone()));
         }
         if state.concluded && tasks.is_empty() {
-            return state.outcome(None);
+            return Ok(state.outcome());
         }
         tokio::select! {
             biased;
             why = &mut run.lost => {
                 if !state.lock_goes {
-                    return state.outcome(Some(why));
+                    return Err(EngineError::LockLost { why });
                 }
                 // The Lease goes with its namespace, which is the last thing that was to be deleted.
                 let _gone = run.let_lock_go();
@@ -114,7 +115,7 @@ pub(in crate::engine) async fn remove(
                 emitter.emit(EventKind::CancelBegan { reason });
                 state.cancelled = state.cancelled.max(Some(reason));
                 if reason == CancelReason::SecondInterrupt {
-                    return state.outcome(None);
+                    return Ok(state.outcome());
                 }
                 run.cancel.set(true);
                 state.feed(&Input::Cancel);
@@ -157,8 +158,8 @@ impl<'a> State<'a> {
         state
     }
 
-    fn outcome(self, lock_lost: Option<String>) -> Outcome {
-        Outcome { verdicts: self.verdicts, cancelled: self.cancelled, lock_lost }
+    fn outcome(self) -> Outcome {
+        Outcome { verdicts: self.verdicts, cancelled: self.cancelled }
     }
 
     fn feed(&mut self, input: &Input) {

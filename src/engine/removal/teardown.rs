@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::prune::mark_kept_claims;
 use super::{
     Facts, Fate, Group, Keep, Removal, Victim, fate, fate_of_labelled, instances, is_ours, kept_claims,
-    makes_claims, victim, volume_claims,
+    makes_claims, mark_kept_claims, victim, volume_claims,
 };
 use crate::cluster::Propagation;
 use crate::engine::EngineError;

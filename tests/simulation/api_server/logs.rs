@@ -116,7 +116,7 @@ pub(crate) fn answer(
 
 struct Follower {
     server: Arc<Mutex<Store>>,
-    news: Reader<u64>,
+    news: Reader<()>,
     uid: String,
     part: Part,
     /// Lines passed by so far.
@@ -172,20 +172,20 @@ impl Store {
         for line in lines {
             log.write(now, line);
         }
-        self.log_news.set(self.log_news.get() + 1);
+        self.log_news.set(());
     }
 
     /// Notes that a pod's container has ended.
     pub(crate) fn end_log(&mut self, pod: &Value) {
         self.logs.entry(uid_of(pod)).or_default().end();
-        self.log_news.set(self.log_news.get() + 1);
+        self.log_news.set(());
     }
 
     /// Notes that a pod is gone.
     pub(crate) fn lose_log(&mut self, pod: &Value) {
         if let Some(log) = self.logs.get_mut(&uid_of(pod)) {
             log.lose();
-            self.log_news.set(self.log_news.get() + 1);
+            self.log_news.set(());
         }
     }
 }

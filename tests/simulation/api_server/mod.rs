@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use wesago::latest::Reader;
 
 pub(crate) use answer::{Answer, Lines, Refusal};
 pub(crate) use kinds::Kind;
@@ -35,7 +36,6 @@ pub(crate) use write::{DeleteOptions, Writer, namespace_key};
 
 use path::Target;
 use read::Selection;
-use wesago::latest::Reader;
 
 /// A request, taken apart.
 #[derive(Clone, Debug)]

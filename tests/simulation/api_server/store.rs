@@ -91,7 +91,7 @@ pub(crate) struct Store {
     pub(crate) version: Latest<u64>,
     /// What containers wrote, by the uid of the pod; kept for a test's judgement when the pod is gone.
     pub(crate) logs: BTreeMap<String, Log>,
-    pub(crate) log_news: Latest<u64>,
+    pub(crate) log_news: Latest<()>,
     /// No question about a log is answered to its end.
     pub(crate) logs_hang: bool,
     /// What whoever asks is told that they may do.
@@ -114,7 +114,7 @@ impl Store {
             continuations: BTreeMap::new(),
             version: Latest::new(1),
             logs: BTreeMap::new(),
-            log_news: Latest::new(0),
+            log_news: Latest::new(()),
             logs_hang: false,
             rules: super::rules::everything(),
             epoch,
@@ -134,7 +134,7 @@ impl Store {
             continuations: BTreeMap::new(),
             version: Latest::new(self.current_version()),
             logs: BTreeMap::new(),
-            log_news: Latest::new(0),
+            log_news: Latest::new(()),
             logs_hang: false,
             rules: self.rules.clone(),
             epoch: self.epoch,

@@ -158,12 +158,7 @@ pub(super) async fn a_patch_that_does_not_fit_changes_nothing(peer: Arc<Peer>) {
 pub(super) async fn an_orphaning_deletion_leaves_the_dependents(peer: Arc<Peer>) {
     let path = peer.path("v1/configmaps/map");
     let owner = peer.apply("wesago", &path, &map(&json!({"a": "1"}))).await.expect(201);
-    let mut dependent = map(&json!({"b": "2"}));
-    dependent["metadata"]["name"] = "dependent".into();
-    dependent["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "map", "uid": owner["metadata"]["uid"]}]);
-    let dependent_path = peer.path("v1/configmaps/dependent");
-    peer.apply("somebody", &dependent_path, &dependent).await.expect(201);
+    let dependent_path = make_dependent(&peer, "dependent", &owner).await;
     until_collector_has_seen_all(&peer).await;
     let options = json!({"propagationPolicy": "Orphan", "preconditions": {"uid": owner["metadata"]["uid"]}});
     let held = peer.delete(&path, &options).await.expect(200);
@@ -183,20 +178,25 @@ async fn until_collector_has_seen_all(peer: &Peer) {
     if peer.simulated.is_some() {
         return;
     }
-    let named = |name: &str| {
-        let mut map = map(&json!({}));
-        map["metadata"]["name"] = name.into();
-        map
-    };
     let first = peer.path("v1/configmaps/first");
-    let owner = peer.apply("somebody", &first, &named("first")).await.expect(201);
-    let mut last = named("last");
-    last["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "first", "uid": owner["metadata"]["uid"]}]);
-    let last_path = peer.path("v1/configmaps/last");
-    peer.apply("somebody", &last_path, &last).await.expect(201);
+    let mut owner = map(&json!({}));
+    owner["metadata"]["name"] = "first".into();
+    let owner = peer.apply("somebody", &first, &owner).await.expect(201);
+    let last = make_dependent(peer, "last", &owner).await;
     peer.delete(&first, &json!({"propagationPolicy": "Background"})).await.expect(200);
-    until_gone(peer, &last_path).await;
+    until_gone(peer, &last).await;
+}
+
+/// Makes a ConfigMap that belongs to another one, and returns its path.
+async fn make_dependent(peer: &Peer, name: &str, owner: &Value) -> String {
+    let mut dependent = map(&json!({"b": "2"}));
+    dependent["metadata"]["name"] = name.into();
+    dependent["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
+    }]);
+    let path = peer.path(&format!("v1/configmaps/{name}"));
+    peer.apply("somebody", &path, &dependent).await.expect(201);
+    path
 }
 
 /// Waits until the garbage collector has let an object go, in its own time.
